@@ -1,0 +1,147 @@
+"""curate.toml, checked: an unknown key is an error that names its line and the nearest right key.
+
+No secrets live here: an endpoint names the environment variable that holds its key.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from schemas.errors import SettingsError
+from schemas.example import Frozen
+
+EMBEDDED = "embedded"
+"""The endpoint name that stands for the small model which the tool fetches and serves itself."""
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class Endpoint(Frozen):
+    """An OpenAI-compatible server."""
+
+    base_url: str = Field(description="as the server documents it, usually ending in /v1")
+    model: str
+    key_env: str | None = Field(
+        default=None, description="environment variable that holds the key; none: no key is sent"
+    )
+    price_input: float | None = Field(default=None, ge=0, description="USD per million prompt tokens")
+    price_output: float | None = Field(default=None, ge=0, description="USD per million completion tokens")
+    concurrency: int = Field(default=64, ge=1, le=4096, description="most requests in flight")
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    timeout_seconds: float = Field(
+        default=60.0, gt=0, description="one deadline for one request, from send to last byte"
+    )
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_tokens: int = Field(default=512, ge=16, description="most completion tokens of one reply")
+    reply: Literal["auto", "json_schema", "json", "text"] = Field(
+        default="auto",
+        description="how structure is asked for; auto: the first of the three that the server accepts",
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.username or parts.password:
+            raise ValueError("credentials inside a URL would end up in logs: use key_env")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("not an http(s) URL")
+        if parts.query or parts.fragment:
+            raise ValueError("a URL with a query or fragment is not a base URL (and a key in it would end up in logs)")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _both_prices(self) -> "Endpoint":
+        if (self.price_input is None) != (self.price_output is None):
+            raise ValueError("give both price_input and price_output, or neither")
+        return self
+
+    @property
+    def priced(self) -> bool:
+        return self.price_input is not None
+
+    def usd(self, tokens_in: int, tokens_out: int) -> float | None:
+        """What a call costs in USD; None where the endpoint has no prices."""
+        if self.price_input is None or self.price_output is None:
+            return None
+        return (tokens_in * self.price_input + tokens_out * self.price_output) / 1_000_000
+
+
+class Settings(Frozen):
+    """A project's curate.toml."""
+
+    structure: str = "alttrain"
+    endpoint: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
+        default=(EMBEDDED,), min_length=1, description="one name or several that share the run"
+    )
+    fallback: str | None = Field(
+        default=None, description="takes the rows that the endpoints above refuse or cannot do"
+    )
+    embedded: str | None = Field(default=None, description="another embedded model, as 'org/repo:file.gguf' on the Hub")
+    refusals_in_a_row: int = Field(
+        default=8, ge=1, description="after so many the run stops: the provider's policy is why"
+    )
+    benign_max_tokens: int = Field(
+        default=2048, ge=64, description="a longer benign trace is flagged (METHOD.md's cap)"
+    )
+    endpoints: Mapping[str, Endpoint] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_names(self) -> "Settings":
+        if EMBEDDED in self.endpoints:
+            raise ValueError(f"endpoints.{EMBEDDED}: the name is taken by the built-in model; choose another")
+        for name in (*self.endpoint, *([self.fallback] if self.fallback else [])):
+            if name != EMBEDDED and name not in self.endpoints:
+                near = difflib.get_close_matches(name, [EMBEDDED, *self.endpoints], 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; add a section [endpoints.{name}]"
+                raise ValueError(f"endpoint: {name!r} is not defined{hint}")
+        return self
+
+
+def parse_settings(text: str, where: str) -> Settings:
+    """Settings out of the text of a curate.toml; `where` is its path, for messages.
+
+    Raises SettingsError with the line, the key and how to mend it.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{where}: not valid TOML: {error}") from None
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = tuple(str(part) for part in first["loc"])
+        line = _line_of(text, path)
+        at = f"{where}:{line}" if line else where
+        if first["type"] == "extra_forbidden":
+            model = Endpoint if path[0] == "endpoints" and len(path) == 3 else Settings
+            near = difflib.get_close_matches(path[-1], list(model.model_fields), 1, cutoff=0.5)
+            known = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(model.model_fields)}"
+            raise SettingsError(f"{at}: unknown key {'.'.join(path)!r}; {known}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{at}: {'.'.join(path) + ': ' if path else ''}{said}") from None
+
+
+def _line_of(text: str, path: tuple[str, ...]) -> int | None:
+    """The line (from 1) that sets the key at `path`, or the header of its table."""
+    if not path:
+        return None
+    table: tuple[str, ...] = ()
+    best = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+            table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
+            if table == path[: len(table)]:
+                best = number
+        elif (key := re.match(r"""\s*["']?([\w-]+)["']?\s*=""", line)) and table + (key[1],) == path[: len(table) + 1]:
+            return number
+    return best
