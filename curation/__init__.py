@@ -1,0 +1,1 @@
+"""Seeds with reasoning traces become approved examples in an altered reasoning structure."""
