@@ -1,9 +1,18 @@
-"""Numbers for people: a share with how sure it is."""
+"""Numbers for people: a share with how sure it is, and counts that cannot be built where they do not add up.
 
+A funnel, for example:
+
+    seeds      1000 = 480 harmful + 490 benign + 0 unsure + 30 none
+    traces      990, of 900 seeds; 100 seeds have none
+    alttrain    990 = 700 drafts + 20 failures + 270 waiting
+                700 = 600 passing + 80 flagged + 20 blocked
+"""
+
+from collections.abc import Mapping
 from math import sqrt
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.example import Frozen
 
@@ -39,3 +48,137 @@ class Rate(Frozen):
         if not self.n:
             return "-"
         return f"{self.value:.0%} ({self.low * 100:.0f}-{self.high * 100:.0f}) of {self.n}".replace("%", " %", 1)
+
+
+Count = Annotated[int, Field(ge=0)]
+Counts = Mapping[str, Count]
+
+NONE = "none"
+"""Stands for 'no label' and 'no category' among the names that are counted."""
+
+
+class SeedCounts(Frozen):
+    total: Count
+    by_label: Counts = Field(description="what prompts are said to be now: harmful, benign, unsure, none")
+    by_source: Counts
+    by_category: Counts
+    families: Count = Field(description="groups of near-duplicate prompts")
+    without_family: Count = Field(description="not compared with the others yet")
+
+    @model_validator(mode="after")
+    def _adding_up(self) -> Self:
+        for name, counts in (("label", self.by_label), ("source", self.by_source), ("category", self.by_category)):
+            _require_sum(f"seeds by {name}", self.total, counts)
+        _require_at_most("families", self.families, self.total - self.without_family)
+        return self
+
+
+class TraceCounts(Frozen):
+    total: Count
+    seeds_with: Count
+    seeds_without: Count
+    source_complied: Count = Field(
+        description="traces that answer what their dataset calls harmful: unlabelled until a person decides"
+    )
+
+    @model_validator(mode="after")
+    def _adding_up(self) -> Self:
+        _require_at_most("seeds with a trace", self.seeds_with, self.total)
+        _require_at_most("source_complied", self.source_complied, self.total)
+        return self
+
+
+class RuleCount(Frozen):
+    """How many newest revisions a rule fired on."""
+
+    rule: str
+    blocking: bool
+    drafts: Count
+
+
+class StructureCounts(Frozen):
+    """Every trace is in exactly one place, and so is every draft."""
+
+    structure: str
+    traces: Count
+    drafts: Count
+    failures: Count
+    waiting: Count
+    in_flight: Count = Field(description="of those that wait: held by a run that is at work")
+    passing: Count = Field(description="no rule fired")
+    flagged: Count = Field(description="a rule fired, none that blocks: for a reviewer to look at first")
+    blocked: Count = Field(description="a blocking rule fired: kept out of review and release")
+    by_branch: Counts
+    rules: tuple[RuleCount, ...]
+    failure_kinds: Counts
+
+    @model_validator(mode="after")
+    def _adding_up(self) -> Self:
+        _require_sum(
+            f"{self.structure}: traces",
+            self.traces,
+            {"drafts": self.drafts, "failures": self.failures, "waiting": self.waiting},
+        )
+        _require_sum(
+            f"{self.structure}: drafts",
+            self.drafts,
+            {"passing": self.passing, "flagged": self.flagged, "blocked": self.blocked},
+        )
+        _require_sum(f"{self.structure}: drafts by branch", self.drafts, self.by_branch)
+        _require_sum(f"{self.structure}: failures by kind", self.failures, self.failure_kinds)
+        _require_at_most(f"{self.structure}: in flight", self.in_flight, self.waiting)
+        for rule in self.rules:
+            most = self.blocked if rule.blocking else self.flagged + self.blocked
+            _require_at_most(f"{self.structure}: drafts where {rule.rule} fired", rule.drafts, most)
+        return self
+
+
+class Spending(Frozen):
+    """What the replies of one model on one endpoint cost."""
+
+    endpoint: str
+    model: str
+    calls: Count
+    requests: Count = Field(description="HTTP requests, retries included")
+    tokens_in: Count
+    tokens_out: Count
+    usd: float = Field(ge=0, description="of the calls that had a price")
+    unpriced: Count = Field(description="calls that had none")
+
+    @model_validator(mode="after")
+    def _adding_up(self) -> Self:
+        _require_at_most(f"{self.endpoint}: calls without a price", self.unpriced, self.calls)
+        return self
+
+
+class Funnel(Frozen):
+    """Where every row of a ledger is, at one moment."""
+
+    seeds: SeedCounts
+    traces: TraceCounts
+    structures: tuple[StructureCounts, ...]
+    other_failures: Counts = Field(description="rows that could not be added ('add') or traced ('trace')")
+    spending: tuple[Spending, ...]
+
+    @model_validator(mode="after")
+    def _adding_up(self) -> Self:
+        _require_sum(
+            "seeds", self.seeds.total, {"with a trace": self.traces.seeds_with, "without": self.traces.seeds_without}
+        )
+        for structure in self.structures:
+            if structure.traces != self.traces.total:
+                raise ValueError(
+                    f"{structure.structure}: {structure.traces} traces, the ledger has {self.traces.total}"
+                )
+        return self
+
+
+def _require_sum(what: str, total: int, parts: Counts) -> None:
+    if total != sum(parts.values()):
+        told = " + ".join(f"{count} {name}" for name, count in parts.items()) or "nothing"
+        raise ValueError(f"{what}: {total} is not {told} = {sum(parts.values())}")
+
+
+def _require_at_most(what: str, part: int, total: int) -> None:
+    if part > total:
+        raise ValueError(f"{what}: {part}, of {total}")

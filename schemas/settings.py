@@ -142,6 +142,6 @@ def _line_of(text: str, path: tuple[str, ...]) -> int | None:
             table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
             if table == path[: len(table)]:
                 best = number
-        elif (key := re.match(r"""\s*["']?([\w-]+)["']?\s*=""", line)) and table + (key[1],) == path[: len(table) + 1]:
+        elif (key := re.match(r"""\s*["']?([\w-]+)["']?\s*=""", line)) and (*table, key[1]) == path[: len(table) + 1]:
             return number
     return best

@@ -233,7 +233,8 @@ def _parse(adapter: TypeAdapter[_Parsed], data: object, where: str) -> _Parsed:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StructureError(f"{where}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
+        hint = " (in YAML, a text with ': ' in it needs quotes)" if first["type"] == "string_type" else ""
+        raise StructureError(f"{where}: {place}: {first['msg'].removeprefix('Value error, ')}{hint}") from None
 
 
 def require_pools(structure: Structure, pools: Pools) -> None:

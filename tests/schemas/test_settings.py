@@ -17,7 +17,10 @@ def test_an_empty_file_gives_the_embedded_model_and_the_default_structure() -> N
     ("text", "said"),
     [
         ('structur = "alttrain"', "curate.toml:1: unknown key 'structur'; did you mean 'structure'?"),
-        (GPT + "\nprice_imput = 1", "curate.toml:5: unknown key 'endpoints.gpt.price_imput'; did you mean 'price_input'?"),
+        (
+            GPT + "\nprice_imput = 1",
+            "curate.toml:5: unknown key 'endpoints.gpt.price_imput'; did you mean 'price_input'?",
+        ),
         ('# a comment\nendpoint = "gtp"\n' + GPT, "'gtp' is not defined; did you mean 'gpt'?"),
         ("structure = ", "not valid TOML"),
         ('endpoint = "x"', "add a section [endpoints.x]"),
