@@ -39,6 +39,16 @@ class Work(NamedTuple):
     source_complied: bool
 
 
+class Untraced(NamedTuple):
+    """A seed that original traces are asked for."""
+
+    seed: Seed
+    label: Label | None
+    missing: int
+    asked: int
+    """Replies to it so far: what tells the next sample from those before."""
+
+
 class Candidate(NamedTuple):
     """What selecting rows needs to know about one."""
 
@@ -199,21 +209,40 @@ class Ledger:
         return len(dead)
 
     def lease(self, run: int, task: str, ids: Sequence[str]) -> list[str]:
-        """Those of `ids` that nobody else holds and that are not done or failed; they are this run's now."""
-        done, column = ("drafts", "trace_id") if task != "trace" else ("traces", "seed_id")
-        only_task = "AND done.structure = ?1" if task != "trace" else ""
+        """Those traces that nobody else holds and that are not done or failed; they are this run's now."""
         leased = []
         with self.transaction() as db:
             for row_id in ids:
                 taken = db.execute(
-                    f"INSERT OR IGNORE INTO leases SELECT ?2, ?1, ?3 WHERE NOT EXISTS ("  # noqa: S608
-                    f" SELECT 1 FROM {done} AS done WHERE done.{column} = ?2 {only_task}) AND NOT EXISTS ("
-                    f" SELECT 1 FROM failures WHERE task = ?1 AND {column} = ?2 AND cleared_at IS NULL)",
+                    "INSERT OR IGNORE INTO leases SELECT ?2, ?1, ?3"
+                    " WHERE NOT EXISTS (SELECT 1 FROM drafts WHERE trace_id = ?2 AND structure = ?1) AND NOT EXISTS"
+                    " (SELECT 1 FROM failures WHERE task = ?1 AND trace_id = ?2 AND cleared_at IS NULL)",
                     (task, row_id, run),
                 ).rowcount
                 if taken:
                     leased.append(row_id)
         return leased
+
+    def lease_seed(self, run: int, seed: str, wanted: int) -> Untraced | None:
+        """Makes a seed this run's to trace. None: it has `wanted` traces by now, it failed, or another run holds it."""
+        with self.transaction() as db:
+            leased = db.execute(
+                "INSERT OR IGNORE INTO leases SELECT ?1, 'trace', ?2"
+                " WHERE (SELECT COUNT(*) FROM traces WHERE seed_id = ?1) < ?3 AND NOT EXISTS"
+                " (SELECT 1 FROM failures WHERE task = 'trace' AND seed_id = ?1 AND cleared_at IS NULL)",
+                (seed, run, wanted),
+            ).rowcount
+            if not leased:
+                return None
+            *columns, have, asked = db.execute(
+                "SELECT id, family, prompt, source, source_id, license, category, style, reference,"
+                " (SELECT COUNT(*) FROM traces WHERE seed_id = seeds.id),"
+                " (SELECT COUNT(*) FROM calls WHERE seed_id = seeds.id AND purpose = 'trace')"
+                " FROM seeds WHERE id = ?",
+                (seed,),
+            ).fetchone()
+            (label,) = db.execute("SELECT label FROM seed_labels WHERE seed_id = ?", (seed,)).fetchone()
+        return Untraced(_seed(columns), Label(label) if label else None, wanted - have, asked)
 
     def release(self, run: int, task: str, row_id: str) -> None:
         with self.transaction() as db:
@@ -234,6 +263,25 @@ class Ledger:
             (structure,),
         )
         return [Candidate(str(row[0]), _text(row[1]), _text(row[2]), str(row[3]), bool(row[4])) for row in rows]
+
+    def seeds_without_trace(self, samples: int = 1) -> list[Candidate]:
+        """Seeds without a trace from their source and with fewer than `samples` asked for, leased or not, by id."""
+        rows = self.query(
+            """SELECT seeds.id, seed_labels.label, seeds.category, seeds.source, failures.id IS NOT NULL
+            FROM seeds
+            JOIN seed_labels ON seed_labels.seed_id = seeds.id
+            LEFT JOIN failures
+                ON failures.task = 'trace' AND failures.seed_id = seeds.id AND failures.cleared_at IS NULL
+            WHERE (SELECT COUNT(*) FROM traces WHERE traces.seed_id = seeds.id) < ?
+            AND NOT EXISTS (SELECT 1 FROM traces WHERE traces.seed_id = seeds.id AND traces.call_id IS NULL)
+            ORDER BY seeds.id""",
+            (samples,),
+        )
+        return [Candidate(str(row[0]), _text(row[1]), _text(row[2]), str(row[3]), bool(row[4])) for row in rows]
+
+    def count_traces(self, seed: str) -> int:
+        ((count,),) = self.query("SELECT COUNT(*) FROM traces WHERE seed_id = ?", (seed,))
+        return int(str(count))
 
     def load(self, trace_ids: Sequence[str]) -> list[Work]:
         """The rows of these traces, in the order asked for."""
@@ -259,13 +307,14 @@ class Ledger:
             )
         return [work[trace_id] for trace_id in trace_ids]
 
-    def clear_failures(self, task: str, trace_ids: Iterable[str]) -> int:
-        """Lets these failed rows of a task be tried again; returns how many there were."""
+    def clear_failures(self, task: str, row_ids: Iterable[str]) -> int:
+        """Lets these failed rows of a task (seeds for 'trace', else traces) be tried again; returns how many."""
         now = _now()
+        column = "seed_id" if task == "trace" else "trace_id"
         with self.transaction() as db:
             return db.executemany(
-                "UPDATE failures SET cleared_at = ? WHERE task = ? AND trace_id = ? AND cleared_at IS NULL",
-                ((now, task, trace) for trace in trace_ids),
+                f"UPDATE failures SET cleared_at = ? WHERE task = ? AND {column} = ? AND cleared_at IS NULL",  # noqa: S608
+                ((now, task, row_id) for row_id in row_ids),
             ).rowcount
 
     # -- what came of them
@@ -273,6 +322,20 @@ class Ledger:
     def save_call(self, run: int, seed: str, trace: str | None, key: str, call: Call) -> int:
         with self.transaction() as db:
             return _insert_call(db, run, seed, trace, key, call)
+
+    def save_trace(self, run: int, trace: Trace, declines: bool | None, key: str, call: Call) -> bool:
+        """A trace and the reply that it was cut from, together: neither is ever there without the other.
+
+        False where the seed has this very trace already; the reply is kept all the same.
+        """
+        with self.transaction() as db:
+            number = _insert_call(db, run, trace.seed_id, None, key, call)
+            return bool(
+                db.execute(
+                    "INSERT OR IGNORE INTO traces VALUES (?,?,?,?,?,?,?,?)",
+                    (trace.id, trace.seed_id, trace.text, trace.answer, trace.model, declines, number, _now()),
+                ).rowcount
+            )
 
     def find_reply(self, key: str, endpoints: Sequence[str]) -> tuple[int, str] | None:
         """(call, raw text) of a good reply to the same request about the same row, so that it is not paid twice."""
@@ -302,13 +365,23 @@ class Ledger:
                 ),
             ).rowcount
             if new:
+                db.execute(
+                    "UPDATE failures SET cleared_at = ? WHERE task = ? AND trace_id = ? AND cleared_at IS NULL",
+                    (now, draft.structure, draft.trace_id),
+                )
                 _insert_revision(db, draft, results, author, "machine", writers, now)
         return bool(new)
 
     def save_failure(self, run: int, task: str, work: Work, failure: Failure) -> None:
-        """The row's reason for not being made; gives its lease back."""
+        """The row's reason for not being made; gives its lease back.
+
+        Nothing is noted where another run has made the draft meanwhile (only after this one's lease had been lost).
+        """
         with self.transaction() as db:
             db.execute("DELETE FROM leases WHERE row_id = ? AND task = ?", (work.trace.id, task))
+            made = "SELECT 1 FROM drafts WHERE trace_id = ? AND structure = ?"
+            if db.execute(made, (work.trace.id, task)).fetchone():
+                return
             _insert_failure(db, task, failure, place=None, seed=work.seed.id, trace=work.trace.id, run=run)
 
     def reasons(self, structure: str) -> list[tuple[str, str, str]]:

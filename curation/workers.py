@@ -1,12 +1,32 @@
 """Many rows at once, and a clean stop: what is in flight is finished, nothing new is begun."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from curation.ledger import Ledger
 from schemas.errors import CurateError
 
 Item = TypeVar("Item")
+
+HEARTBEAT_SECONDS = 20.0
+
+
+@asynccontextmanager
+async def keep_alive(ledger: Ledger, run: int) -> AsyncIterator[None]:
+    """Says every HEARTBEAT_SECONDS that the run is alive, so that no other takes its leases."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            ledger.heartbeat(run)
+
+    heart = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        heart.cancel()
 
 
 async def run_workers(

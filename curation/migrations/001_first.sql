@@ -1,9 +1,10 @@
 -- The ledger of a project: one SQLite file. Tables hold events and values, views answer questions.
 -- Times are UTC, ISO 8601. Money is USD, latency seconds, lengths characters unless a name says tokens.
+-- WITHOUT ROWID is for short rows only: with long texts such tables fill at half the speed and take a third more disk.
 
 -- A prompt, single-turn text, as its source gave it.
 CREATE TABLE seeds (
-    id TEXT PRIMARY KEY,              -- 's' + hash of source and prompt
+    id TEXT PRIMARY KEY NOT NULL,     -- 's' + hash of source and prompt
     family TEXT NOT NULL DEFAULT '',  -- shared by near-duplicate prompts; '' until `curate add` has computed it
     prompt TEXT NOT NULL,
     source TEXT NOT NULL,
@@ -13,11 +14,13 @@ CREATE TABLE seeds (
     style TEXT CHECK (style IN ('vanilla', 'adversarial')),
     reference TEXT,
     added_at TEXT NOT NULL
-) WITHOUT ROWID;
+);
+CREATE INDEX seeds_by_source ON seeds (source, category);
+CREATE INDEX seeds_by_family ON seeds (family);
 
 -- What a reasoning model once thought and answered. A seed may have several.
 CREATE TABLE traces (
-    id TEXT PRIMARY KEY,              -- 't' + hash of seed, text, answer and model
+    id TEXT PRIMARY KEY NOT NULL,     -- 't' + hash of seed, text, answer and model
     seed_id TEXT NOT NULL REFERENCES seeds (id),
     text TEXT NOT NULL,
     answer TEXT NOT NULL,
@@ -25,8 +28,8 @@ CREATE TABLE traces (
     declines INTEGER CHECK (declines IN (0, 1)),  -- does the answer refuse or support; NULL: the rule cannot tell
     call_id INTEGER REFERENCES calls (id),        -- traces that `curate trace` asked for
     added_at TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX traces_by_seed ON traces (seed_id);
+);
+CREATE INDEX traces_by_seed ON traces (seed_id, declines, id);  -- all that `trace_labels` reads
 
 -- Who or what said what a prompt is. Nothing overwrites an earlier event.
 CREATE TABLE labels (
@@ -39,7 +42,8 @@ CREATE TABLE labels (
     at TEXT NOT NULL
 );
 CREATE UNIQUE INDEX labels_of_datasets_once ON labels (seed_id, label, author) WHERE origin = 'dataset';
-CREATE INDEX labels_by_seed ON labels (seed_id, origin, id);
+-- The order in which `seed_labels` looks for the event that counts.
+CREATE INDEX labels_by_seed ON labels (seed_id, origin = 'person' DESC, id DESC, origin);
 
 -- One row a `curate generate` or `curate trace`; a run whose process is gone leaves no lease that counts.
 CREATE TABLE runs (
@@ -74,14 +78,14 @@ CREATE TABLE calls (
     endpoint TEXT NOT NULL,           -- its name in curate.toml
     model TEXT NOT NULL,
     outcome TEXT NOT NULL,            -- ok, invalid, refused, filtered, cut, empty
-    raw TEXT NOT NULL,
-    reasoning TEXT,
     tokens_in INTEGER NOT NULL,
     tokens_out INTEGER NOT NULL,
     usd REAL,                         -- NULL: the endpoint has no prices
     latency_seconds REAL NOT NULL,
     attempts INTEGER NOT NULL,
-    at TEXT NOT NULL
+    at TEXT NOT NULL,
+    raw TEXT NOT NULL,                -- long texts last: the sums of `costs` need not step over them
+    reasoning TEXT
 );
 CREATE INDEX calls_to_use_again ON calls (request_key) WHERE outcome = 'ok';
 CREATE INDEX calls_by_seed ON calls (seed_id);
@@ -103,7 +107,7 @@ CREATE INDEX drafts_by_structure ON drafts (structure, branch);
 
 -- Every text a draft ever had. Nothing is overwritten; an approval binds one revision.
 CREATE TABLE revisions (
-    id TEXT PRIMARY KEY,              -- draft id, '.', number
+    id TEXT PRIMARY KEY NOT NULL,     -- draft id, '.', number
     draft_id TEXT NOT NULL REFERENCES drafts (id),
     number INTEGER NOT NULL,
     author TEXT NOT NULL,
@@ -113,8 +117,9 @@ CREATE TABLE revisions (
     notes TEXT NOT NULL,              -- JSON list: what assembly had to do
     blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
     at TEXT NOT NULL,
-    UNIQUE (draft_id, number)
-) WITHOUT ROWID;
+    CHECK (id = draft_id || '.' || number)
+);
+CREATE INDEX revisions_by_draft ON revisions (draft_id, number, blocked, id);
 CREATE INDEX revisions_by_reason ON revisions (reason) WHERE reason IS NOT NULL;
 
 -- Runs of characters of one origin; those of one stage follow each other without gap.
@@ -160,16 +165,12 @@ CREATE UNIQUE INDEX failures_open_places ON failures (task, place, reason) WHERE
 
 -- What a prompt is said to be now: the newest human decision, else the newest of a dataset.
 CREATE VIEW seed_labels AS
-SELECT
-    seeds.id AS seed_id,
-    COALESCE(person.label, dataset.label) AS label,
-    CASE WHEN person.label IS NOT NULL THEN 'person' WHEN dataset.label IS NOT NULL THEN 'dataset' END AS origin
+SELECT seeds.id AS seed_id, labels.label, labels.origin
 FROM seeds
-LEFT JOIN labels AS person ON person.id = (
-    SELECT MAX(id) FROM labels WHERE seed_id = seeds.id AND origin = 'person'
-)
-LEFT JOIN labels AS dataset ON dataset.id = (
-    SELECT MAX(id) FROM labels WHERE seed_id = seeds.id AND origin = 'dataset'
+LEFT JOIN labels ON labels.id = (
+    SELECT said.id FROM labels AS said
+    WHERE said.seed_id = seeds.id AND said.origin IN ('person', 'dataset')
+    ORDER BY said.origin = 'person' DESC, said.id DESC LIMIT 1
 );
 
 -- The label that a trace's drafts follow. A dataset's 'harmful' over an answer that complied counts as none
@@ -178,6 +179,7 @@ CREATE VIEW trace_labels AS
 SELECT
     traces.id AS trace_id,
     traces.seed_id AS seed_id,
+    traces.declines AS declines,
     CASE
         WHEN said.label = 'unsure' THEN NULL
         WHEN said.origin = 'dataset' AND said.label = 'harmful' AND traces.declines = 0 THEN NULL
@@ -188,7 +190,7 @@ SELECT
         WHEN said.origin = 'dataset' AND said.label = 'harmful' AND traces.declines = 0 THEN NULL
         ELSE said.origin
     END AS origin,
-    said.origin = 'dataset' AND said.label = 'harmful' AND traces.declines = 0 AS source_complied
+    (said.origin = 'dataset' AND said.label = 'harmful' AND traces.declines = 0) IS TRUE AS source_complied
 FROM traces
 JOIN seed_labels AS said ON said.seed_id = traces.seed_id;
 
@@ -226,13 +228,17 @@ FROM failures
 LEFT JOIN seeds ON seeds.id = failures.seed_id
 WHERE failures.cleared_at IS NULL;
 
--- How often each rule fires on the newest revisions, by structure.
+-- How often each rule fires on the newest revisions, by structure. (CROSS JOIN: SQLite keeps this order, so that every
+-- table is read in the order of draft ids.)
 CREATE VIEW checks_by_rule AS
-SELECT drafts_now.structure, check_results.rule, check_results.blocking, COUNT(*) AS revisions,
-    (SELECT COUNT(*) FROM drafts WHERE drafts.structure = drafts_now.structure) AS of_drafts
-FROM check_results
-JOIN drafts_now ON drafts_now.revision_id = check_results.revision_id
-GROUP BY drafts_now.structure, check_results.rule, check_results.blocking;
+SELECT drafts.structure, check_results.rule, check_results.blocking, COUNT(*) AS revisions,
+    (SELECT COUNT(*) FROM drafts AS every WHERE every.structure = drafts.structure) AS of_drafts
+FROM drafts
+CROSS JOIN revisions
+CROSS JOIN check_results
+WHERE revisions.draft_id = drafts.id AND check_results.revision_id = revisions.id
+    AND revisions.number = (SELECT MAX(number) FROM revisions AS newer WHERE newer.draft_id = drafts.id)
+GROUP BY drafts.structure, check_results.rule, check_results.blocking;
 
 -- What the replies cost, by endpoint, model, purpose and prompt version.
 CREATE VIEW costs AS

@@ -127,6 +127,21 @@ def test_a_row_that_is_done_or_failed_is_not_leased_again(ledger: Ledger) -> Non
     assert ledger.lease(run, "alttrain", everything) == [failed.trace.id]
 
 
+def test_two_runs_that_lost_track_of_each_other_never_leave_a_row_both_drafted_and_failed(ledger: Ledger) -> None:
+    ledger.add([row(1), row(2)], "test")
+    run = ledger.start_run("generate", "alttrain")
+    works = {work.seed.id: work for work in ledger.load(ids(ledger))}
+    refused = Failure(kind="refused", reason="said no")
+    for number, failure_first in ((1, True), (2, False)):
+        work = works[row(number).seed.id]
+        if failure_first:
+            ledger.save_failure(run, "alttrain", work, refused)
+        ledger.save_draft(run, draft(row(number)), [], "gpt", {})
+        if not failure_first:
+            ledger.save_failure(run, "alttrain", work, refused)
+    assert ledger.query("SELECT (SELECT COUNT(*) FROM drafts), (SELECT COUNT(*) FROM failures_now)") == [(2, 0)]
+
+
 def test_ending_a_run_gives_its_leases_back(ledger: Ledger) -> None:
     ledger.add([row(1)], "test")
     run = ledger.start_run("generate", "alttrain")

@@ -1,0 +1,89 @@
+"""The `curate` command. A file a command; what a command needs is imported when it is called, so `--help` is quick."""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from curation.cli.console import visible
+from schemas.errors import CurateError
+
+COMMANDS = {
+    "init": ("init", "Make a project folder."),
+    "add": ("add", "Add prompts and reasoning traces to the ledger."),
+    "trace": ("trace", "Ask a reasoning model for original traces."),
+    "generate": ("generate", "Rewrite traces into the altered structure."),
+    "status": ("status", "Show what there is and what it cost: the counts add up."),
+    "show": ("show", "Show a draft beside the trace it was made from."),
+    "failures": ("failures", "List the rows that could not be made, each with its reason."),
+    "check-endpoint": ("check_endpoint", "Try an endpoint: reply form, speed, how often wrapped prompts flip it."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows every command's name and first line, and imports a command's module only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"curation.cli.{COMMANDS[cmd_name][0]}"), "command")  # noqa: B009
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 something is off, 2 wrong use, 3 budget reached, 4 ledger, 5 endpoint, 130 stopped.",
+)
+@click.option(
+    "-C",
+    "--project",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default="this folder",
+    envvar="CURATE_PROJECT",
+    help="Project folder: the one that holds curate.toml and curate.db.",
+)
+@click.version_option(package_name="alttrain", prog_name="curate")
+@click.pass_context
+def curate(ctx: click.Context, project: Path) -> None:
+    """From reasoning traces to a reviewed dataset in an altered reasoning structure.
+
+    \b
+    A first round, with the small model that needs no key:
+      curate init demo && cd demo
+      curate add packaged
+      curate generate
+      curate status
+    """
+    ctx.obj = project
+
+
+def main() -> None:
+    """The command's entry point: a broken world is one line on standard error, never a traceback."""
+    try:
+        code = curate.main(prog_name="curate", standalone_mode=False)
+    except CurateError as error:
+        click.echo(f"curate: {visible(str(error), one_line=True)}", err=True)
+        code = error.exit_code
+    except click.exceptions.Abort:
+        click.echo("curate: stopped", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # `curate failures | head`: the reader has gone, which is no error. Python would write once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
