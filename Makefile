@@ -1,0 +1,44 @@
+# Both commands do all their set-up on a fresh machine with python3 (3.11 or newer) and pip.
+#   make test     ruff, mypy --strict and pytest
+#   make demo     init, add, generate and status on the packaged examples; safe to stop and repeat
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DEMO ?= demo
+
+.PHONY: test demo lint types unit clean
+
+test: lint types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest
+
+demo: $(VENV)/.local
+	BIN=$(BIN) DEMO=$(DEMO) sh ./demo.sh
+
+# Debian ships python3 without ensurepip: where `venv` cannot work, virtualenv does, from a folder of its own.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'python3 3.11 or newer is needed'; exit 1; }
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV) && \
+		$(PYTHON) -m pip install --quiet --target $(VENV)-bootstrap virtualenv && \
+		PYTHONPATH=$(VENV)-bootstrap $(PYTHON) -m virtualenv --quiet $(VENV); }
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+$(VENV)/.local: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[local]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-bootstrap $(DEMO) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,266 @@
+"""One trace becomes one draft, or one named failure. Pure but for the model that it is handed.
+
+    what the structure wants written  ->  at most two questions to the model  ->  assembly, always the same
+
+The first question sees the prompt alone: a trace that refuses would give the label away. The second one, with the
+label given, is asked only where verdict and label disagree or where the text depends on the branch.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel
+
+from curation.cut import Opening, hangs, opening, remainder_start
+from curation.language import language
+from curation.ledger import Work
+from curation.prompts import FIELDS, Field, compose
+from curation.refusal import fit_refusal
+from schemas.call import Request
+from schemas.example import Branch, Draft, Failure, Origin, Piece, Span, Stage, draft_id
+from schemas.structure import (
+    ANSWER,
+    BRANCHES,
+    REASON_SLOT,
+    Pool,
+    Pools,
+    Structure,
+    Take,
+    TakeAnswer,
+    TakePool,
+    TakePrefix,
+    TakeRefusal,
+    TakeRemainder,
+    TakeTrace,
+    TakeWritten,
+)
+from schemas.think import join, offsets
+
+Ask = Callable[[Request], Awaitable[BaseModel]]
+"""Puts a request to a model and gives the reply that satisfies `request.reply`; raises `model.RowFailed`."""
+
+Borrow = Callable[[Branch], str | None]
+"""The reason of another prompt of that branch, for structures that borrow it; None where there is none."""
+
+NEEDS_TRACE: frozenset[Field] = frozenset({"reasoning", "answer"})
+DEPENDS_ON_BRANCH: frozenset[Field] = frozenset({"reason", "assessment"})
+
+
+async def rewrite(
+    work: Work, structure: Structure, pools: Pools, ask: Ask, borrow: Borrow, *, assume_label: bool, small: bool
+) -> Draft | Failure:
+    """The draft of a trace in a structure, or the reason why there is none.
+
+    `assume_label`: a labelled row is not asked for a verdict, for models too weak to give one. `small`: the model
+    needs examples in its prompt. Raises what `ask` raises.
+    """
+    seed, trace = work.seed, work.trace
+    spoken = language(seed.prompt)
+    start = opening(trace.text, seed.prompt, _prefix_rule(structure))
+    wanted = {branch: _wanted(work, structure.takes(branch), pools, start, spoken) for branch in BRANCHES}
+    label: Branch | None = _as_branch(work.label)
+    verdict: Branch | None = None
+    written: dict[str, str] = {}
+
+    async def put(fields: tuple[Field, ...], given: Branch | None) -> dict[str, str]:
+        with_trace = bool(NEEDS_TRACE & set(fields))
+        request = compose(
+            seed.prompt,
+            fields,
+            label=given,
+            trace=trace.text if with_trace else None,
+            answer=trace.answer if with_trace else None,
+            category=seed.category,
+            language=spoken,
+            small=small,
+        )
+        return (await ask(request)).model_dump()
+
+    if label is None or not (assume_label or not wanted[label]):
+        late = any(NEEDS_TRACE & set(fields) for fields in wanted.values())
+        shared = set() if late else set(wanted["harmful"]) & set(wanted["benign"])
+        written = await put(_in_order(shared | {"verdict"}), None)
+        verdict = "harmful" if written.pop("verdict") == "harmful" else "benign"
+    branch = label or verdict
+    assert branch is not None
+    missing = _in_order(
+        {f for f in wanted[branch] if f not in written or (f in DEPENDS_ON_BRANCH and verdict != branch)}
+    )
+    if missing:
+        written |= await put(missing, branch)
+    reason = borrow(branch) if structure.borrows_reason else written.get("reason")
+    if structure.borrows_reason and reason is None:
+        return Failure(
+            kind="no_donor",
+            reason=f"no other {branch} draft in {structure.base} to take a reason from: generate that one first",
+        )
+    identity = draft_id(trace.id, structure.name)
+    material = _Material(work, structure, pools, start, spoken, written, reason, identity)
+    return _assemble(material, branch, verdict)
+
+
+class _Run(NamedTuple):
+    """A run of characters before its place in the completion is known."""
+
+    text: str
+    origin: Origin
+    source_start: int | None = None
+    wording: str | None = None
+
+
+class _Material(NamedTuple):
+    """All that assembly draws on."""
+
+    work: Work
+    structure: Structure
+    pools: Pools
+    start: Opening
+    spoken: str
+    written: Mapping[str, str]
+    reason: str | None
+    draft_id: str
+
+
+def _assemble(material: _Material, branch: Branch, verdict: Branch | None) -> Draft | Failure:
+    work, structure = material.work, material.structure
+    notes = [] if work.label else ["source_complied" if work.source_complied else "no_label"]
+    if structure.borrows_reason:
+        notes.append("borrowed_reason")
+    stages: list[tuple[str, list[_Run]]] = []
+    for name, take in structure.takes(branch):
+        runs = [run for run in _runs(name, take, material) if run.text]
+        if isinstance(take, TakeRemainder):
+            if not runs:
+                return Failure(kind="no_remainder", reason="the trace has nothing after its opening to reason with")
+            if runs[0].origin == "drawn":
+                notes.append("bridged")
+        if runs:
+            stages.append((name, runs))
+    reasoning = "\n\n".join("".join(run.text for run in runs) for name, runs in stages if name != ANSWER)
+    answer = "".join(run.text for name, runs in stages if name == ANSWER for run in runs)
+    try:
+        completion = join(reasoning, answer)
+    except ValueError:
+        return Failure(kind="thinking_tags", reason="the trace, its answer or a reply holds a thinking tag itself")
+    return Draft(
+        id=material.draft_id,
+        seed_id=work.seed.id,
+        trace_id=work.trace.id,
+        structure=structure.name,
+        branch=branch,
+        branch_from=_branch_from(work),
+        model_verdict=verdict,
+        reason=material.reason,
+        completion=completion,
+        stages=_place(stages, reasoning),
+        notes=tuple(notes),
+    )
+
+
+def _runs(name: str, take: Take, material: _Material) -> list[_Run]:
+    """The text of one stage, run by run, each with where it came from."""
+    trace, start = material.work.trace, material.start
+    match take:
+        case TakePrefix() if start.usable:
+            return [_cut(trace.text, 0, start.end, "trace")]
+        case TakePrefix():
+            return [_Run(material.written["understanding"], "written")]
+        case TakeRemainder():
+            rest = _cut(trace.text, remainder_start(trace.text, start.end), len(trace.text), "trace")
+            if take.bridge and hangs(rest.text) and material.pools[take.bridge].language == material.spoken:
+                bridge, wording = _draw(take.bridge, material)
+                return [_Run(bridge + " ", "drawn", wording=wording), rest]
+            return [rest]
+        case TakeTrace():
+            return [_cut(trace.text, 0, len(trace.text), "trace")]
+        case TakeAnswer():
+            return [_cut(trace.answer, 0, len(trace.answer), "answer")]
+        case TakeWritten():
+            return [_Run(material.written[take.field], "written")]
+        case TakeRefusal() if fit_refusal(trace.answer, material.work.seed.category):
+            return [_cut(trace.answer, 0, len(trace.answer), "answer")]
+        case TakeRefusal() | TakePool():
+            if material.pools[take.pool].language != material.spoken:
+                return [_Run(material.written[_instead_of_pool(name, material.pools[take.pool])], "written")]
+            text, wording = _draw(take.pool, material)
+            before, slot, after = text.partition(REASON_SLOT)
+            drawn = _Run(before, "drawn", wording=wording)
+            if not slot:
+                return [drawn]
+            return [drawn, _Run(material.reason or "", "written"), drawn._replace(text=after)]
+
+
+def _draw(pool: str, material: _Material) -> tuple[str, str]:
+    """(text, name) of the wording that this draft draws from a pool."""
+    category, mode = material.work.seed.category, material.structure.draw
+    name, text = material.pools[pool].draw(material.draft_id, category, mode)
+    return text, name
+
+
+def _cut(text: str, start: int, end: int, origin: Literal["trace", "answer"]) -> _Run:
+    """A verbatim run without the white space around it, and where it starts in its source."""
+    whole = text[start:end]
+    bare = whole.lstrip()
+    return _Run(bare.rstrip(), origin, source_start=start + len(whole) - len(bare))
+
+
+def _place(stages: list[tuple[str, list[_Run]]], reasoning: str) -> tuple[Stage, ...]:
+    """Gives every stage and run its span in the completion."""
+    at, answer_at = offsets(reasoning)
+    placed = []
+    for name, runs in stages:
+        first = at = answer_at if name == ANSWER else at
+        pieces = []
+        for run in runs:
+            span = Span(start=at, end=at + len(run.text))
+            pieces.append(Piece(span=span, origin=run.origin, source_start=run.source_start, wording=run.wording))
+            at = span.end
+        placed.append(Stage(name=name, span=Span(start=first, end=at), pieces=tuple(pieces)))
+        at += len("\n\n")
+    return tuple(placed)
+
+
+def _wanted(
+    work: Work, takes: tuple[tuple[str, Take], ...], pools: Pools, start: Opening, spoken: str
+) -> tuple[Field, ...]:
+    """What the LLM must write for one branch, in the order of the stages."""
+    fields: list[Field] = []
+    for name, take in takes:
+        if isinstance(take, TakePrefix) and not start.usable:
+            fields.append("understanding")
+        elif isinstance(take, TakeWritten):
+            fields.append(take.field)
+        elif isinstance(take, TakePool):
+            if pools[take.pool].language != spoken:
+                fields.append(_instead_of_pool(name, pools[take.pool]))
+            elif take.fill == "reason" and take.reason_of == "self":
+                fields.append("reason")
+        elif isinstance(take, TakeRefusal) and pools[take.pool].language != spoken:
+            if not fit_refusal(work.trace.answer, work.seed.category):
+                fields.append("answer")
+    return tuple(fields)
+
+
+def _instead_of_pool(stage: str, pool: Pool) -> Field:
+    """What the LLM writes where no pool speaks the prompt's language."""
+    if stage == ANSWER:
+        return "answer"
+    return "assessment" if pool.verdict else "reasoning"
+
+
+def _in_order(fields: set[Field]) -> tuple[Field, ...]:
+    return tuple(field for field in FIELDS if field in fields)
+
+
+def _prefix_rule(structure: Structure) -> Literal["balanced", "first_sentence"]:
+    """How the trace is parted; a structure that leaves the understanding out cuts off the same text."""
+    rules = [take.rule for branch in BRANCHES for _, take in structure.takes(branch) if isinstance(take, TakePrefix)]
+    return rules[0] if rules else "balanced"
+
+
+def _as_branch(label: str | None) -> Branch | None:
+    return "harmful" if label == "harmful" else "benign" if label == "benign" else None
+
+
+def _branch_from(work: Work) -> Literal["person", "dataset", "model"]:
+    return "person" if work.label_from == "person" else "dataset" if work.label_from == "dataset" else "model"
