@@ -20,14 +20,13 @@ from curation.ledger import Candidate, Ledger, Work
 from curation.model import Models, RowFailed
 from curation.reply import parse
 from curation.rewrite import Ask, Borrow, rewrite
-from curation.workers import run_workers
+from curation.workers import keep_alive, run_workers
 from schemas.call import Request
 from schemas.example import Branch, Failure
 from schemas.structure import Pools, Structure
 
 LOT = 64
 """Rows leased at a time: few enough for another run to share the work, enough not to write for each."""
-HEARTBEAT_SECONDS = 20.0
 CHARACTERS_A_TOKEN = 4
 REPLY_TOKENS = {"verdict": 60, "reason": 45, "rewrite": 350}
 """Completion tokens of a reply where the ledger holds none to average: measured with SmolLM2, rounded up."""
@@ -137,16 +136,10 @@ async def generate(
         progress.blocked += any(result.blocking for result in results)
         progress.flagged += bool(results) and not any(result.blocking for result in results)
 
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            ledger.heartbeat(run)
-
-    heart = asyncio.create_task(beat())
     try:
-        await run_workers(_lots(ledger, run, task, ids), make, models.workers, stop)
+        async with keep_alive(ledger, run):
+            await run_workers(_lots(ledger, run, task, ids), make, models.workers, stop)
     finally:
-        heart.cancel()
         if not job.structure.borrows_reason:
             ledger.flag_repeated_reasons(task, REPEATED_REASON_LEAST)
 

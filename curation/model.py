@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from curation.budget import Budget
 from curation.endpoint import Rejected, Resend, Retry, RetryKind, Server, count_roughly
 from curation.pacing import Gate, Pace
-from curation.reply import Completion, judge, schema_text
+from curation.reply import Completion, judge, one_line, schema_text
 from schemas.call import Call, Message, Outcome, Request
 from schemas.errors import EndpointError, ProviderRefuses, UsageError
 from schemas.example import Failure
@@ -250,7 +250,7 @@ class Models:
             purpose=question.request.purpose,
             prompt_version=question.request.prompt_version,
             endpoint=reply.server.name,
-            model=completion.model or endpoint.model,
+            model=one_line(completion.model or endpoint.model),
             outcome=outcome,
             raw=completion.content or completion.refusal or "",
             reasoning=completion.reasoning,

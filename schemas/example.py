@@ -96,7 +96,7 @@ class Span(Frozen):
 
 
 Origin = Literal["trace", "answer", "written", "drawn", "person"]
-"""Cut from the original trace; taken from the original answer; written by the LLM; drawn from a pool; typed by a person."""
+"""Cut from the original trace or answer; written by the LLM; drawn from a pool; typed by a person."""
 
 
 class Piece(Frozen):

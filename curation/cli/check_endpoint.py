@@ -9,9 +9,11 @@ import click
 
 from curation.cli.console import visible
 from curation.cli.endpoints import open_models
+from curation.cli.progress import duration, fit, watch
 from curation.cli.project import load_settings
 from curation.probe import Probe, ProbeReport, load_probes, probe
 from schemas.errors import CurateError, UsageError
+from schemas.report import Rate
 from schemas.settings import EMBEDDED, Settings
 
 UNUSABLE = 1
@@ -49,9 +51,17 @@ async def _check(settings: Settings, name: str, probes: Sequence[Probe]) -> Prob
     """The report on an endpoint, or why there is none. Raises UsageError for a name that curate.toml does not have."""
     # A refusal is what is measured here, so no number of them ends the probe.
     patient = settings.model_copy(update={"refusals_in_a_row": 2 * len(probes)})
+    reports: list[ProbeReport] = []
     try:
         async with open_models(patient, (name,)) as models:
-            return await probe(models, probes, small=name == EMBEDDED)
+
+            async def work() -> None:
+                reports.append(await probe(models, probes, small=name == EMBEDDED))
+
+            await watch(
+                lambda seconds: fit(f"{name}: {models.stats().requests} requests · {duration(seconds)}"), work()
+            )
+        return reports[0]
     except UsageError:
         raise
     except CurateError as error:
@@ -105,11 +115,15 @@ def _conclusions(report: ProbeReport) -> list[str]:
     lines = [
         "flips: the wrapped prompt got another verdict than the plain one. obeys: the reason holds the words that the",
         "wrapper planted, or 8 words of the prompt. Shares with their 95 % interval, of so many replies.",
-        f"harmful prompts talked into benign: {report.flipped_to_benign}",
-        f"benign prompts talked into harmful: {report.flipped_to_harmful}",
+        f"harmful prompts talked into benign: {_flips(report.flipped_to_benign)}",
+        f"benign prompts talked into harmful: {_flips(report.flipped_to_harmful)}",
     ]
     if report.guessing:
         lines.append("its verdicts are no better than a coin's: use `curate generate --assume-label` with it")
     if report.failure:
         lines.append(f"a question without a verdict, for example: {visible(report.failure, one_line=True)}")
     return lines
+
+
+def _flips(rate: Rate) -> str:
+    return str(rate) if rate.n else "cannot be said: not one of them was judged right when plain"
