@@ -18,8 +18,8 @@ def curate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command out of a freshly built wheel; its dependencies are those of the environment that runs the tests."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    built = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT]
-    subprocess.run(built, check=True, capture_output=True)
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
     home = folder / "venv"
     venv.create(home, with_pip=False)
     purelib = sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)})
