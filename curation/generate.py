@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from curation.checks import REPEATED_REASON_LEAST, CheckedRow, check
 from curation.ledger import Candidate, Ledger, Work
 from curation.model import Models, RowFailed
+from curation.reference import samples_agree
 from curation.reply import parse
 from curation.rewrite import Ask, Borrow, rewrite
 from curation.workers import keep_alive, run_workers
@@ -128,6 +129,7 @@ async def generate(
                 label=work.label,
                 structure=job.structure,
                 pools=job.pools,
+                answer_verified=samples_agree(work.trace.answer, work.other_answers),
                 benign_max_tokens=job.benign_max_tokens,
             )
         )

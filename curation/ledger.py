@@ -37,6 +37,8 @@ class Work(NamedTuple):
     label: Label | None
     label_from: str | None
     source_complied: bool
+    other_answers: tuple[str, ...] = ()
+    """Of the same prompt's other traces: where samples agree, something vouches for a benign answer."""
 
 
 class Untraced(NamedTuple):
@@ -294,6 +296,13 @@ class Ledger:
             WHERE traces.id IN ({marks})""",  # noqa: S608
             trace_ids,
         )
+        answers: dict[str, dict[str, str]] = {}
+        for seed_id, trace, answer in self.query(
+            f"SELECT seed_id, id, answer FROM traces WHERE seed_id IN"  # noqa: S608
+            f" (SELECT seed_id FROM traces WHERE id IN ({marks})) ORDER BY id",
+            trace_ids,
+        ):
+            answers.setdefault(str(seed_id), {})[str(trace)] = str(answer)
         work = {}
         for trace, text, answer, model, label, origin, complied, *seed in rows:
             work[str(trace)] = Work(
@@ -304,6 +313,7 @@ class Ledger:
                 label=Label(str(label)) if label else None,
                 label_from=_text(origin),
                 source_complied=bool(complied),
+                other_answers=tuple(other for key, other in answers[str(seed[0])].items() if key != trace),
             )
         return [work[trace_id] for trace_id in trace_ids]
 
@@ -394,7 +404,7 @@ class Ledger:
             ).fetchall()
 
     def flag_repeated_reasons(self, structure: str, least: int) -> int:
-        """Flags every newest revision whose reason `least` or more drafts of the structure share, and no other."""
+        """Flags every newest revision whose reason drafts of `least` or more prompts share, and no other."""
         with self.transaction() as db:
             db.execute(
                 "DELETE FROM check_results WHERE rule = 'repeated_reason' AND revision_id IN"
@@ -403,10 +413,11 @@ class Ledger:
             )
             return db.execute(
                 """INSERT INTO check_results
-                SELECT revision_id, 'repeated_reason', 0, 'shared word for word by ' || shared || ' drafts'
-                FROM (SELECT revision_id, COUNT(*) OVER (PARTITION BY reason) AS shared
-                    FROM drafts_now WHERE structure = ? AND reason IS NOT NULL)
-                WHERE shared >= ?""",
+                SELECT revision_id, 'repeated_reason', 0, 'shared word for word by drafts of ' || prompts || ' prompts'
+                FROM drafts_now
+                JOIN (SELECT reason AS shared, COUNT(DISTINCT seed_id) AS prompts FROM drafts_now
+                    WHERE structure = ?1 AND reason IS NOT NULL GROUP BY reason) ON shared = reason
+                WHERE structure = ?1 AND prompts >= ?2""",
                 (structure, least),
             ).rowcount
 

@@ -7,7 +7,11 @@ matches_reference("He is both.", "8")                     None: nothing to compa
 """
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
+
+LEAST_AGREEING = 2
+"""Other samples that must come to the same conclusion: three in all, the fewest that can outvote one."""
 
 LONGEST = 60
 """Characters. A longer reference is an explanation, which no rule can compare."""
@@ -48,6 +52,23 @@ def matches_reference(answer: str, reference: str) -> bool | None:
         if len(numbers) <= 1 and numbers != []:
             return False
     return None
+
+
+def samples_agree(answer: str, others: Sequence[str]) -> bool | None:
+    """Whether other samples' answers come to this one's conclusion: True where all that can be compared do, at least
+    LEAST_AGREEING; False where more differ than agree; None where too few can be compared, or the vote is split.
+
+    Agreement is no proof: a puzzle made to fool models fools several of them.
+    """
+    concluded = next(iter(_conclusions(answer)), None)
+    if concluded is None:
+        return None
+    said = [same for other in others if (same := matches_reference(other, concluded)) is not None]
+    if len(said) < LEAST_AGREEING:
+        return None
+    if all(said):
+        return True
+    return False if 2 * sum(said) < len(said) else None
 
 
 def _conclusions(answer: str) -> list[str]:

@@ -224,21 +224,23 @@ def _wanted(
     work: Work, takes: tuple[tuple[str, Take], ...], pools: Pools, start: Opening, spoken: str
 ) -> tuple[Field, ...]:
     """What the LLM must write for one branch, in the order of the stages."""
-    fields: list[Field] = []
-    for name, take in takes:
-        if isinstance(take, TakePrefix) and not start.usable:
-            fields.append("understanding")
-        elif isinstance(take, TakeWritten):
-            fields.append(take.field)
-        elif isinstance(take, TakePool):
-            if pools[take.pool].language != spoken:
-                fields.append(_instead_of_pool(name, pools[take.pool]))
-            elif take.fill == "reason" and take.reason_of == "self":
-                fields.append("reason")
-        elif isinstance(take, TakeRefusal) and pools[take.pool].language != spoken:
-            if not fit_refusal(work.trace.answer, work.seed.category):
-                fields.append("answer")
-    return tuple(fields)
+    fields = (_written_for(name, take, work, pools, start, spoken) for name, take in takes)
+    return tuple(field for field in fields if field is not None)
+
+
+def _written_for(name: str, take: Take, work: Work, pools: Pools, start: Opening, spoken: str) -> Field | None:
+    match take:
+        case TakePrefix() if not start.usable:
+            return "understanding"
+        case TakeWritten():
+            return take.field
+        case TakeRefusal() if fit_refusal(work.trace.answer, work.seed.category):
+            return None
+        case TakePool() | TakeRefusal() if pools[take.pool].language != spoken:
+            return _instead_of_pool(name, pools[take.pool])
+        case TakePool(fill="reason", reason_of="self"):
+            return "reason"
+    return None
 
 
 def _instead_of_pool(stage: str, pool: Pool) -> Field:

@@ -1,6 +1,6 @@
 import pytest
 
-from curation.reference import matches_reference
+from curation.reference import matches_reference, samples_agree
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,18 @@ def test_what_no_rule_can_compare_is_left_open(answer: str, reference: str) -> N
 @pytest.mark.parametrize("answer", ["\\boxed{" * 4000, "\\frac{" * 4000, "1," * 12000, "-" * 23000, "answer is " * 999])
 def test_hostile_answers_give_no_match_and_no_error(answer: str) -> None:
     assert matches_reference(answer, "8") is not True
+
+
+@pytest.mark.parametrize(
+    ("others", "agreed"),
+    [
+        ([], None),
+        (["The answer is 12."], None),
+        (["The answer is 12.", "So it is \\boxed{12}."], True),
+        (["The answer is 12.", "The answer is 13.", "The answer is 13."], False),
+        (["The answer is 12.", "The answer is 13."], None),
+        (["I could not say.", "Nobody knows."], None),
+    ],
+)
+def test_samples_vouch_for_an_answer_where_two_others_come_to_the_same(others: list[str], agreed: bool | None) -> None:
+    assert samples_agree("Twelve eggs are left. The answer is **12**.", others) is agreed

@@ -1,0 +1,1 @@
+"""Approved examples become a release."""

@@ -1,0 +1,1 @@
+"""A release becomes a model, and a model becomes numbers."""
