@@ -1,0 +1,74 @@
+"""Commands and links in the docs are real: every `curate` line parses, and the README's own round is run."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from curation.cli import COMMANDS, curate
+from tests.fake_endpoint import FakeEndpoint
+from tests.project import ROWS_FILE, Project, agree
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of every `curate …` in an indented or fenced block, comments, pipes and redirections left out."""
+    for line in text.splitlines():
+        for part in re.split(r"&&|\||\s>\s", re.sub(r"\s#.*", "", line.strip().removeprefix("$ "))):
+            words = part.strip()
+            if re.match(r"curate( -C \S+)? [a-z]", words) and "…" not in words:
+                yield shlex.split(words)[1:]
+
+
+def help_examples() -> Iterator[tuple[str, list[str]]]:
+    for name in COMMANDS:
+        command = curate.get_command(click.Context(curate), name)
+        assert command is not None
+        block = (command.help or "").partition("Examples:")[2]
+        for line in block.splitlines():
+            for words in commands(re.split(r"\s{2,}", line.strip())[0]):
+                yield name, words
+
+
+DOCUMENTED = [(page.name, words) for page in PAGES for words in commands(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [*DOCUMENTED, *help_examples()],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_every_documented_command_is_one_that_curate_takes(place: str, words: list[str]) -> None:
+    context = curate.make_context("curate", list(words))
+    name, command, rest = curate.resolve_command(context, [*context._protected_args, *context.args])
+    assert command is not None
+    command.make_context(name, rest, parent=context)
+
+
+def test_every_command_has_worked_examples_in_its_help() -> None:
+    assert {name for name, _ in help_examples()} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_round_of_the_readme_works_as_it_is_written(tmp_path: Path) -> None:
+    block = (ROOT / "README.md").read_text("utf-8").partition("## Use it")[2].partition("\n## ")[0]
+    round_trip = [words for words in commands(block) if words[0] != "init"]
+    assert [words[0] for words in round_trip] == ["add", "generate", "generate", "status", "show", "failures"]
+    with FakeEndpoint(agree) as fake:
+        project = Project(tmp_path, fake.url, prices=True)
+        (tmp_path / "my_traces.jsonl").write_bytes(ROWS_FILE.read_bytes())
+        for words in round_trip:
+            done = project.run(*words)
+            assert done.returncode == 0, done.stderr
+            assert done.stdout
+        assert project.counts()["drafts"] == 8
