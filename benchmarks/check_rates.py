@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from curation.checks import RULES, Rule
+from curation.checks import ACROSS_ROWS, RULES, Rule
 
 HEADER = ("rule", "branch", "kind", "fires", "why")
 
@@ -32,14 +32,23 @@ def read_rates(ledger: Path, structure: str) -> dict[str, Rate]:
 
 
 def render(rates: Mapping[str, Rate]) -> str:
-    """The table in Markdown, in the order in which the rules run; without rates a dash stands for each."""
+    """The table in Markdown, in the order in which the rules run, those across rows last; without rates a dash stands
+    for each."""
     never = Rate(0, next((rate.drafts for rate in rates.values()), 0))
     rows: list[tuple[str, ...]] = [HEADER, ("---",) * len(HEADER)]
-    for rule in RULES:
-        fired, drafts = rates.get(rule.name, never)
+    for name, branch, does, why in described():
+        fired, drafts = rates.get(name, never)
         share = f"{fired} of {drafts}" if drafts else "–"
-        rows.append((f"`{rule.name}`", rule.branch or "both", kind(rule), share, rule.why))
+        rows.append((f"`{name}`", branch, does, share, why))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def described() -> list[tuple[str, str, str, str]]:
+    """(name, branch, kind, why) of every rule."""
+    rules: list[tuple[str, str, str, str]] = [
+        (rule.name, rule.branch or "both", kind(rule), rule.why) for rule in RULES
+    ]
+    return rules + [(across.name, "both", "flags", across.why) for across in ACROSS_ROWS]
 
 
 def kind(rule: Rule) -> str:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +21,8 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     if not create and not path.exists():
         raise LedgerError(f"{path}: no ledger here; `curate init NAME` makes a project, or go into its folder")
     with readable(path):
+        if path.exists():
+            _look(path)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -34,18 +36,30 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
+def _look(path: Path) -> None:
+    """Raises LedgerError for a file that is not ours to open, and leaves it as it is."""
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as connection:
+        _require_ours(connection, path)
+
+
+def _require_ours(connection: sqlite3.Connection, path: Path) -> int:
+    """The file's version, 0 where it is empty. Raises LedgerError for another program's or a newer version's."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise LedgerError(f"{path}: an SQLite file, but not a ledger of curate; name another file")
+    if version > len(MIGRATIONS):
+        raise LedgerError(
+            f"{path}: made by a newer version (format {version}, this one knows {len(MIGRATIONS)}): "
+            "upgrade with pip install -U alttrain"
+        )
+    return int(version)
+
+
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN EXCLUSIVE")  # two programs that open a new file at once must not both make its tables
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        if application != APPLICATION_ID and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise LedgerError(f"{path}: an SQLite file, but not a ledger of curate; name another file")
-        if version > len(MIGRATIONS):
-            raise LedgerError(
-                f"{path}: made by a newer version (format {version}, this one knows {len(MIGRATIONS)}): "
-                "upgrade with pip install -U alttrain"
-            )
+        version = _require_ours(connection, path)
         for number, name in enumerate(MIGRATIONS[version:], version + 1):
             for statement in _statements(files("curation").joinpath("migrations", name).read_text("utf-8")):
                 connection.execute(statement)

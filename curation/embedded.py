@@ -47,12 +47,11 @@ SMOLLM2 = Packaged(
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 )
 
-SLOTS = 1
-"""Requests that are worked on at once. On two cores a second slot is no faster (docs/embedded-model.md): decoding is
-bound by the cores, and every slot reads the examples of the prompt for itself."""
+MOST_SLOTS = 4
+"""Requests that are worked on at once, one by each core: 130 MB of memory each. More was not measured."""
 
 CONTEXT_TOKENS = 4096
-"""Of one slot: the examples (650), a prompt, trace and answer of 1,200 bytes each, and the reply."""
+"""Of one slot: instructions and examples (900), 2,400 bytes of prompt, trace and answer, and a reply of 512."""
 
 TIMEOUT_SECONDS = 300.0
 """Of one request, its wait for the slot included: a busy machine is slow, not broken."""
@@ -98,8 +97,10 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def serve(path: Path, slots: int = SLOTS) -> Iterator[Endpoint]:
+def serve(path: Path, slots: int | None = None) -> Iterator[Endpoint]:
     """Serves a GGUF file to this machine alone, for as long as the context is open.
+
+    `slots`: requests worked on at once, each by one core; None: as many as there are cores, at most MOST_SLOTS.
 
     The server is a process of its own, in a group of its own: Ctrl-C does not reach it, so that requests in flight can
     finish, and it ends by itself when this process is gone, however that came. Raises EndpointError where it cannot
@@ -107,6 +108,7 @@ def serve(path: Path, slots: int = SLOTS) -> Iterator[Endpoint]:
     """
     if importlib.util.find_spec("xllamacpp") is None:
         raise EndpointError("embedded model: its server is not installed: pip install 'alttrain[local]'")
+    slots = slots or min(MOST_SLOTS, os.cpu_count() or 1)
     with tempfile.TemporaryFile() as said:
         # -P: a folder that holds a module of one of our names must not come before it.
         command = [sys.executable, "-P", "-m", "curation.embedded_server", str(path), str(slots), str(CONTEXT_TOKENS)]
@@ -125,8 +127,8 @@ def serve(path: Path, slots: int = SLOTS) -> Iterator[Endpoint]:
             yield Endpoint(
                 base_url=f"{address}/v1",
                 model=path.name,
-                # One waits for each that is worked on, so that a slot is never idle while a draft is written down.
-                concurrency=2 * slots,
+                # The system spreads connections over the slots by chance: fewer of them would leave some idle.
+                concurrency=4 * slots,
                 timeout_seconds=TIMEOUT_SECONDS,
                 reply="json_schema",
             )

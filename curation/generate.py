@@ -9,21 +9,23 @@ import asyncio
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel
 
 from curation.checks import REPEATED_REASON_LEAST, CheckedRow, check
+from curation.leases import lease
 from curation.ledger import Candidate, Ledger, Work
 from curation.model import Models, RowFailed
 from curation.reference import samples_agree
 from curation.reply import parse
 from curation.rewrite import Ask, Borrow, rewrite
 from curation.workers import keep_alive, run_workers
-from schemas.call import Request
+from schemas.call import Call, Request
 from schemas.example import Branch, Failure
+from schemas.settings import Endpoint
 from schemas.structure import Pools, Structure
 
 LOT = 64
@@ -70,10 +72,11 @@ def select(
 ) -> list[str]:
     """Trace ids to work on. `sample` draws that many, stratified by label, category and source, the same for the
     same seed; `limit` then takes the first so many."""
-    rows = [row for row in candidates if (retry_failed or not row.failed) and only in (None, row.label)]
+    rows = [row for row in candidates if only in (None, row.label)]
     if sample is not None and sample < len(rows):
+        # Drawn before what is done is left out: an interrupted sample goes on with the same rows.
         rows = _stratified(rows, sample, sample_seed)
-    return [row.id for row in rows][:limit]
+    return [row.id for row in rows if not row.done and (retry_failed or not row.failed)][:limit]
 
 
 def _stratified(rows: Sequence[Candidate], size: int, seed: int) -> list[Candidate]:
@@ -100,17 +103,17 @@ async def generate(
     KeyRefused, EndpointError, ProviderRefuses, LedgerError; rows in flight are finished first.
     """
     task = job.structure.name
-    borrow = _borrower(ledger, job.structure)
+    lenders = _lenders(ledger, job.structure)
 
     async def make(work: Work) -> None:
-        writers: dict[str, int] = {}
+        asker = _Asker(ledger, run, work, models)
         try:
             made = await rewrite(
                 work,
                 job.structure,
                 job.pools,
-                _Asker(ledger, run, work, models, writers).ask,
-                borrow(work),
+                asker.ask,
+                _borrow(lenders, work, asker),
                 assume_label=job.assume_label,
                 small=job.small,
             )
@@ -133,7 +136,7 @@ async def generate(
                 benign_max_tokens=job.benign_max_tokens,
             )
         )
-        ledger.save_draft(run, made, results, models.author, writers)
+        ledger.save_draft(run, made, results, asker.author, asker.writers)
         progress.drafts += 1
         progress.blocked += any(result.blocking for result in results)
         progress.flagged += bool(results) and not any(result.blocking for result in results)
@@ -144,40 +147,61 @@ async def generate(
     finally:
         if not job.structure.borrows_reason:
             ledger.flag_repeated_reasons(task, REPEATED_REASON_LEAST)
+        progress.flagged, progress.blocked = ledger.count_drafts(run)
 
 
-class _Asker(NamedTuple):
+@dataclass
+class _Asker:
     """Puts one row's questions: a reply that the ledger has already is used again, a new one is saved at once."""
 
     ledger: Ledger
     run: int
     work: Work
     models: Models
-    writers: dict[str, int]
+    writers: dict[str, int] = field(default_factory=dict)
+    """Which call wrote which text."""
+    authors: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def author(self) -> str:
+        """Endpoint and model of every reply that the row used; a row without any was assembled from what there was."""
+        return ", ".join(self.authors) or "assembly"
 
     async def ask(self, request: Request) -> BaseModel:
         assert request.reply is not None
         seed, trace = self.work.seed.id, self.work.trace.id
-        key = request_key(trace, request)
-        if found := self.ledger.find_reply(key, self.models.names):
-            call, raw = found
+        keys = request_keys(trace, request, self.models.endpoints)
+        if found := self.ledger.find_reply(keys.values()):
+            call, author, raw = found
             value = parse(raw, request.reply)
         else:
-            paid: list[int] = []
-            answered = await self.models.ask(
-                request, lambda made: paid.append(self.ledger.save_call(self.run, seed, trace, key, made))
-            )
+            paid: list[tuple[int, str]] = []
+
+            def save(made: Call) -> None:
+                number = self.ledger.save_call(self.run, seed, trace, keys[made.endpoint], made)
+                paid.append((number, f"{made.endpoint}:{made.model}"))
+
+            answered = await self.models.ask(request, save)
             assert isinstance(answered.value, BaseModel)
-            call, value = paid[-1], answered.value
+            (call, author), value = paid[-1], answered.value
+        self.authors[author] = None
         self.writers.update({text: call for text in value.model_dump().values() if isinstance(text, str)})
         return value
 
 
-def request_key(row: str, request: Request) -> str:
-    """A hash of all that decides a reply, besides the endpoint: the row, the messages and the reply's schema."""
+def request_keys(row: str, request: Request, endpoints: Mapping[str, Endpoint]) -> dict[str, str]:
+    """The key of a request at each endpoint: a reply of another model, or at another temperature, is another reply."""
+    return {
+        name: request_key(row, request, f"{name} {endpoint.model} {endpoint.temperature}")
+        for name, endpoint in endpoints.items()
+    }
+
+
+def request_key(row: str, request: Request, asked: str) -> str:
+    """A hash of all that decides a reply: the row, who is asked, the messages and the reply's schema."""
     digest = hashlib.blake2b(digest_size=12)
     schema = sorted(request.reply.model_fields) if request.reply else []
-    settings = (row, request.prompt_version, str(schema), str(request.max_tokens), str(request.temperature))
+    settings = (row, asked, request.prompt_version, str(schema), str(request.max_tokens), str(request.temperature))
     for part in (*settings, str(request.seed), *(text for m in request.messages for text in (m.role, m.content))):
         data = part.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(data) + data)
@@ -186,27 +210,41 @@ def request_key(row: str, request: Request) -> str:
 
 def _lots(ledger: Ledger, run: int, task: str, ids: Sequence[str]) -> Iterator[Work]:
     for start in range(0, len(ids), LOT):
-        leased = ledger.lease(run, task, ids[start : start + LOT])
+        leased = lease(ledger, run, task, ids[start : start + LOT])
         if leased:
             yield from ledger.load(leased)
 
 
-def _borrower(ledger: Ledger, structure: Structure) -> Callable[[Work], Borrow]:
-    """Who lends a row its reason, where the structure says that it is another prompt's: one of the same branch and
-    another family, picked by the row's id."""
-    lenders: dict[str, list[tuple[str, str]]] = defaultdict(list)
+class Lender(NamedTuple):
+    family: str
+    reason: str
+    call: int | None
+
+
+def _lenders(ledger: Ledger, structure: Structure) -> dict[Branch, list[Lender]]:
+    """The reasons that rows can borrow, by branch, where the structure says that they do."""
+    lenders: dict[Branch, list[Lender]] = {"harmful": [], "benign": []}
     if structure.borrows_reason and structure.base:
-        for branch, family, reason in ledger.reasons(structure.base):
-            lenders[branch].append((family, reason))
+        for branch, family, reason, call in ledger.reasons(structure.base):
+            lenders["harmful" if branch == "harmful" else "benign"].append(Lender(family, reason, call))
+    return lenders
 
-    def of(work: Work) -> Borrow:
-        def borrow(branch: Branch) -> str | None:
-            others = [reason for family, reason in lenders[branch] if family != work.seed.family]
-            return others[int(work.trace.id[1:], 16) % len(others)] if others else None
 
-        return borrow
+def _borrow(lenders: Mapping[Branch, Sequence[Lender]], work: Work, asker: _Asker | None) -> Borrow:
+    """Lends a row the reason of another family on its branch, picked by the row's id."""
 
-    return of
+    def borrow(branch: Branch) -> str | None:
+        on_branch = lenders[branch]
+        start = int(work.trace.id[1:], 16)
+        for step in range(len(on_branch)):
+            lender = on_branch[(start + step) % len(on_branch)]
+            if lender.family != work.seed.family:
+                if asker is not None and lender.call is not None:
+                    asker.writers[lender.reason] = lender.call
+                return lender.reason
+        return None
+
+    return borrow
 
 
 class Estimate(NamedTuple):
@@ -219,35 +257,40 @@ class Estimate(NamedTuple):
     fails_at_once: int
 
 
-async def estimate(ledger: Ledger, ids: Sequence[str], job: Job) -> Estimate:
-    """Counts a run's questions by rewriting every row with a model that always agrees with the label."""
+async def estimate(ledger: Ledger, ids: Sequence[str], job: Job, endpoints: Mapping[str, Endpoint]) -> Estimate:
+    """Counts a run's questions by rewriting every row with a model that always agrees with the label.
+
+    What the ledger has a reply to already is not counted: it is not asked again.
+    """
     measured = {
         str(purpose): float(str(mean))
         for purpose, mean in ledger.query(
             "SELECT purpose, AVG(tokens_out) FROM calls WHERE outcome = 'ok' GROUP BY purpose"
         )
     }
-    questions: list[Request] = []
-    failed = 0
-    borrow = _borrower(ledger, job.structure)
+    lenders = _lenders(ledger, job.structure)
+    questions = tokens_in = failed = 0
+    tokens_out = 0.0
     for start in range(0, len(ids), LOT):
         for work in ledger.load(ids[start : start + LOT]):
-            ask = _agreeing(work, questions)
+            asked: list[Request] = []
             made = await rewrite(
                 work,
                 job.structure,
                 job.pools,
-                ask,
-                borrow(work),
+                _agreeing(work, asked),
+                _borrow(lenders, work, None),
                 assume_label=job.assume_label,
                 small=job.small,
             )
             failed += isinstance(made, Failure)
-    tokens_in = tokens_out = 0
-    for request in questions:
-        tokens_in += sum(len(message.content) for message in request.messages) // CHARACTERS_A_TOKEN
-        tokens_out += round(measured.get(request.purpose, REPLY_TOKENS.get(request.purpose, 60)))
-    return Estimate(len(ids), len(questions), tokens_in, tokens_out, failed)
+            for request in asked:
+                if ledger.find_reply(request_keys(work.trace.id, request, endpoints).values()):
+                    continue
+                questions += 1
+                tokens_in += sum(len(message.content) for message in request.messages) // CHARACTERS_A_TOKEN
+                tokens_out += measured.get(request.purpose, REPLY_TOKENS.get(request.purpose, 60))
+    return Estimate(len(ids), questions, tokens_in, round(tokens_out), failed)
 
 
 def _agreeing(work: Work, questions: list[Request]) -> Ask:

@@ -2,31 +2,29 @@
 
     with Ledger.open(Path("curate.db")) as ledger:
         ledger.add(rows)                                  seeds, traces, labels
-        run = ledger.start_run("generate", "alttrain")
-        for row in ledger.lease(run, "alttrain", ids):    rows that no other run holds
-            ledger.save_draft(run, draft, results, calls)
+        run = start_run(ledger, "generate", "alttrain")   leases.py
+        for trace in lease(ledger, run, "alttrain", ids): rows that no other run holds
+            ledger.save_draft(run, draft, results, author, writers)
 
-The tables and views are documented in migrations/001_first.sql and docs/ledger.md, for whoever opens the file
-with sqlite3, Datasette, DuckDB or polars.
+Who works on which row is leases.py's; questions that only look are status.py's and record.py's. The tables and views
+are documented in migrations/001_first.sql and docs/ledger.md, for whoever opens the file with sqlite3, Datasette,
+DuckDB or polars.
 """
 
 import json
-import os
-import socket
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from curation.database import connect, readable
 from schemas.call import Call
-from schemas.example import CheckResult, Draft, Failure, Label, LabelEvent, Piece, Seed, Span, Stage, Trace
+from schemas.example import CheckResult, Draft, Failure, Label, LabelEvent, Seed, Trace
 
-LEASE_SECONDS = 120.0
-"""A run that has not said for so long that it is alive has lost its leases."""
+SEED_COLUMNS = ", ".join(f"seeds.{name}" for name in Seed.model_fields)
 
 
 class Work(NamedTuple):
@@ -41,16 +39,6 @@ class Work(NamedTuple):
     """Of the same prompt's other traces: where samples agree, something vouches for a benign answer."""
 
 
-class Untraced(NamedTuple):
-    """A seed that original traces are asked for."""
-
-    seed: Seed
-    label: Label | None
-    missing: int
-    asked: int
-    """Replies to it so far: what tells the next sample from those before."""
-
-
 class Candidate(NamedTuple):
     """What selecting rows needs to know about one."""
 
@@ -59,10 +47,11 @@ class Candidate(NamedTuple):
     category: str | None
     source: str
     failed: bool
+    done: bool = False
 
 
 class Added(NamedTuple):
-    """What `add` did with its rows."""
+    """What `add` did with its rows. `repeated`: rows that brought neither a new prompt nor a new trace."""
 
     seeds: int
     traces: int
@@ -73,8 +62,15 @@ class Added(NamedTuple):
 class NewRow(NamedTuple):
     seed: Seed
     trace: Trace | None
-    declines: bool | None
     label: Label | None
+
+
+class Unjudged(NamedTuple):
+    """A trace of which nobody has said yet whether its answer declines."""
+
+    trace_id: str
+    answer: str
+    seed: Seed
 
 
 class Ledger:
@@ -114,43 +110,43 @@ class Ledger:
 
     # -- seeds, traces, labels
 
-    def add(self, rows: Iterable[NewRow], author: str) -> Added:
-        """Seeds, traces and dataset labels in one transaction; what the ledger has already is counted as repeated."""
-        rows = list(rows)
-        now = _now()
+    def add(self, rows: Iterable[NewRow]) -> Added:
+        """Seeds, traces and what their sources say of them, in one transaction."""
+        at = now()
+        seeds = traces = repeated = labelled = 0
         with self.transaction() as db:
-            before = db.total_changes
-            db.executemany(
-                "INSERT OR IGNORE INTO seeds VALUES (?,?,?,?,?,?,?,?,?,?)",
-                (
-                    (s.id, s.family, s.prompt, s.source, s.source_id, s.license, s.category, s.style, s.reference, now)
-                    for s in (row.seed for row in rows)
-                ),
-            )
-            seeds = db.total_changes - before
-            db.executemany(
-                "INSERT OR IGNORE INTO traces VALUES (?,?,?,?,?,?,NULL,?)",
-                (
-                    (t.id, t.seed_id, t.text, t.answer, t.model, row.declines, now)
-                    for row in rows
-                    if (t := row.trace) is not None
-                ),
-            )
-            traces = db.total_changes - before - seeds
-            db.executemany(
-                "INSERT OR IGNORE INTO labels (seed_id, label, origin, author, at) VALUES (?,?,'dataset',?,?)",
-                ((row.seed.id, row.label, author, now) for row in rows if row.label is not None),
-            )
-            labelled = db.total_changes - before - seeds - traces
-        with_traces = sum(row.trace is not None for row in rows)
-        repeated = (with_traces - traces) + max(0, len(rows) - with_traces - seeds)
+            for seed, trace, label in rows:
+                new_seed = db.execute(
+                    "INSERT OR IGNORE INTO seeds VALUES (?,?,?,?,?,?,?,?,?,?)",
+                    (
+                        *(seed.id, seed.family, seed.prompt, seed.source, seed.source_id, seed.license),
+                        *(seed.category, seed.style, seed.reference, at),
+                    ),
+                ).rowcount
+                new_trace = 0
+                if trace is not None:
+                    new_trace = db.execute(
+                        "INSERT OR IGNORE INTO traces VALUES (?,?,?,?,?,NULL,NULL,?)",
+                        (trace.id, trace.seed_id, trace.text, trace.answer, trace.model, at),
+                    ).rowcount
+                if label is not None:
+                    # A source that changes its mind is heard, and one that repeats itself is not.
+                    labelled += db.execute(
+                        "INSERT INTO labels (seed_id, label, origin, author, at) SELECT ?1, ?2, 'dataset', ?3, ?4"
+                        " WHERE ?2 IS NOT (SELECT label FROM labels WHERE seed_id = ?1 AND origin = 'dataset'"
+                        " AND author = ?3 ORDER BY id DESC LIMIT 1)",
+                        (seed.id, label, seed.source, at),
+                    ).rowcount
+                seeds += new_seed
+                traces += new_trace
+                repeated += not (new_seed or new_trace)
         return Added(seeds, traces, repeated, labelled)
 
     def add_label(self, event: LabelEvent) -> None:
         with self.transaction() as db:
             db.execute(
                 "INSERT INTO labels (seed_id, label, origin, author, note, at) VALUES (?,?,?,?,?,?)",
-                (event.seed_id, event.label, event.origin, event.author, event.note, _now()),
+                (event.seed_id, event.label, event.origin, event.author, event.note, now()),
             )
 
     def prompts(self) -> list[tuple[str, str, str]]:
@@ -166,105 +162,68 @@ class Ledger:
                 ((family, seed) for seed, family in families),
             )
 
+    def unjudged(self, after: str, limit: int) -> list[Unjudged]:
+        """Traces under a dataset's 'harmful' of which it is not known whether they decline: the first by id, from the
+        one after `after` on."""
+        rows = self.query(
+            f"""SELECT traces.id, traces.answer, {SEED_COLUMNS} FROM traces JOIN seeds ON seeds.id = traces.seed_id
+            WHERE traces.declines IS NULL AND traces.id > ? AND EXISTS (SELECT 1 FROM labels
+                WHERE labels.seed_id = seeds.id AND labels.origin = 'dataset' AND labels.label = 'harmful')
+            ORDER BY traces.id LIMIT ?""",  # noqa: S608
+            (after, limit),
+        )
+        return [Unjudged(str(trace), str(answer), read_seed(seed)) for trace, answer, *seed in rows]
+
+    def set_declines(self, judged: Iterable[tuple[str, bool]]) -> None:
+        """(trace id, whether its answer declines) pairs; one that was set is left as it is."""
+        with self.transaction() as db:
+            db.executemany(
+                "UPDATE traces SET declines = ? WHERE id = ? AND declines IS NULL",
+                ((declines, trace) for trace, declines in judged),
+            )
+
     def add_failure(
         self, task: str, failure: Failure, *, place: str | None = None, seed: str | None = None, run: int | None = None
     ) -> None:
         with self.transaction() as db:
             _insert_failure(db, task, failure, place=place, seed=seed, trace=None, run=run)
 
-    # -- runs and leases
-
-    def start_run(self, command: str, structure: str | None) -> int:
-        now = _now()
+    def clear_mended_rows(self, file: str, still: Container[tuple[str, str]]) -> None:
+        """Clears the bad rows of a file that has been read again to its end, but those (place, reason) in `still`."""
         with self.transaction() as db:
-            cursor = db.execute(
-                "INSERT INTO runs (command, structure, host, pid, started_at, heartbeat_at) VALUES (?,?,?,?,?,?)",
-                (command, structure, socket.gethostname(), os.getpid(), now, now),
-            )
-        run = cursor.lastrowid
-        assert run is not None
-        return run
-
-    def heartbeat(self, run: int) -> None:
-        with self.transaction() as db:
-            db.execute("UPDATE runs SET heartbeat_at = ? WHERE id = ?", (_now(), run))
-
-    def end_run(self, run: int, outcome: str) -> None:
-        """Gives back every lease of the run."""
-        with self.transaction() as db:
-            db.execute("DELETE FROM leases WHERE run_id = ?", (run,))
-            db.execute("UPDATE runs SET ended_at = ?, outcome = ? WHERE id = ?", (_now(), outcome, run))
-
-    def drop_dead_leases(self) -> int:
-        """Frees the rows of runs that were killed: their process is gone, or they were silent for LEASE_SECONDS."""
-        stale = (datetime.now(UTC) - timedelta(seconds=LEASE_SECONDS)).isoformat(timespec="seconds")
-        with self.transaction() as db:
-            holders = db.execute(
-                "SELECT id, host, pid, heartbeat_at FROM runs WHERE id IN (SELECT run_id FROM leases)"
+            bad = db.execute(
+                "SELECT id, place, reason FROM failures WHERE task = 'add' AND cleared_at IS NULL"
+                " AND (place = ?1 OR place BETWEEN ?1 || ':' AND ?1 || ';')",
+                (file,),
             ).fetchall()
-            dead = [
-                (run,)
-                for run, host, pid, heartbeat in holders
-                if heartbeat < stale or (host == socket.gethostname() and not _is_alive(pid))
-            ]
-            db.executemany("DELETE FROM leases WHERE run_id = ?", dead)
-        return len(dead)
-
-    def lease(self, run: int, task: str, ids: Sequence[str]) -> list[str]:
-        """Those traces that nobody else holds and that are not done or failed; they are this run's now."""
-        leased = []
-        with self.transaction() as db:
-            for row_id in ids:
-                taken = db.execute(
-                    "INSERT OR IGNORE INTO leases SELECT ?2, ?1, ?3"
-                    " WHERE NOT EXISTS (SELECT 1 FROM drafts WHERE trace_id = ?2 AND structure = ?1) AND NOT EXISTS"
-                    " (SELECT 1 FROM failures WHERE task = ?1 AND trace_id = ?2 AND cleared_at IS NULL)",
-                    (task, row_id, run),
-                ).rowcount
-                if taken:
-                    leased.append(row_id)
-        return leased
-
-    def lease_seed(self, run: int, seed: str, wanted: int) -> Untraced | None:
-        """Makes a seed this run's to trace. None: it has `wanted` traces by now, it failed, or another run holds it."""
-        with self.transaction() as db:
-            leased = db.execute(
-                "INSERT OR IGNORE INTO leases SELECT ?1, 'trace', ?2"
-                " WHERE (SELECT COUNT(*) FROM traces WHERE seed_id = ?1) < ?3 AND NOT EXISTS"
-                " (SELECT 1 FROM failures WHERE task = 'trace' AND seed_id = ?1 AND cleared_at IS NULL)",
-                (seed, run, wanted),
-            ).rowcount
-            if not leased:
-                return None
-            *columns, have, asked = db.execute(
-                "SELECT id, family, prompt, source, source_id, license, category, style, reference,"
-                " (SELECT COUNT(*) FROM traces WHERE seed_id = seeds.id),"
-                " (SELECT COUNT(*) FROM calls WHERE seed_id = seeds.id AND purpose = 'trace')"
-                " FROM seeds WHERE id = ?",
-                (seed,),
-            ).fetchone()
-            (label,) = db.execute("SELECT label FROM seed_labels WHERE seed_id = ?", (seed,)).fetchone()
-        return Untraced(_seed(columns), Label(label) if label else None, wanted - have, asked)
-
-    def release(self, run: int, task: str, row_id: str) -> None:
-        with self.transaction() as db:
-            db.execute("DELETE FROM leases WHERE row_id = ? AND task = ? AND run_id = ?", (row_id, task, run))
+            db.executemany(
+                "UPDATE failures SET cleared_at = ? WHERE id = ?",
+                (
+                    (now(), number)
+                    for number, place, reason in bad
+                    if (place == file or place.removeprefix(f"{file}:").isdecimal()) and (place, reason) not in still
+                ),
+            )
 
     # -- rows to work on
 
     def candidates(self, structure: str) -> list[Candidate]:
-        """Traces without a draft in this structure, leased or not, in order of id."""
+        """Every trace and whether it has a draft in this structure, or failed there, in order of id."""
         rows = self.query(
-            """SELECT traces.id, trace_labels.label, seeds.category, seeds.source, failures.id IS NOT NULL
+            """SELECT traces.id, trace_labels.label, seeds.category, seeds.source, failures.id IS NOT NULL,
+                drafts.id IS NOT NULL
             FROM traces
             JOIN trace_labels ON trace_labels.trace_id = traces.id
             JOIN seeds ON seeds.id = traces.seed_id
             LEFT JOIN failures ON failures.task = ?1 AND failures.trace_id = traces.id AND failures.cleared_at IS NULL
-            WHERE NOT EXISTS (SELECT 1 FROM drafts WHERE drafts.trace_id = traces.id AND drafts.structure = ?1)
+            LEFT JOIN drafts ON drafts.trace_id = traces.id AND drafts.structure = ?1
             ORDER BY traces.id""",
             (structure,),
         )
-        return [Candidate(str(row[0]), _text(row[1]), _text(row[2]), str(row[3]), bool(row[4])) for row in rows]
+        return [
+            Candidate(str(row[0]), _text(row[1]), _text(row[2]), str(row[3]), bool(row[4]), bool(row[5]))
+            for row in rows
+        ]
 
     def seeds_without_trace(self, samples: int = 1) -> list[Candidate]:
         """Seeds without a trace from their source and with fewer than `samples` asked for, leased or not, by id."""
@@ -290,8 +249,7 @@ class Ledger:
         marks = ",".join("?" * len(trace_ids))
         rows = self.query(
             f"""SELECT traces.id, traces.text, traces.answer, traces.model, trace_labels.label, trace_labels.origin,
-                trace_labels.source_complied, seeds.id, seeds.family, seeds.prompt, seeds.source, seeds.source_id,
-                seeds.license, seeds.category, seeds.style, seeds.reference
+                trace_labels.source_complied, {SEED_COLUMNS}
             FROM traces JOIN seeds ON seeds.id = traces.seed_id JOIN trace_labels ON trace_labels.trace_id = traces.id
             WHERE traces.id IN ({marks})""",  # noqa: S608
             trace_ids,
@@ -306,12 +264,12 @@ class Ledger:
         work = {}
         for trace, text, answer, model, label, origin, complied, *seed in rows:
             work[str(trace)] = Work(
-                seed=_seed(seed),
+                seed=read_seed(seed),
                 trace=Trace(
                     id=str(trace), seed_id=str(seed[0]), text=str(text), answer=str(answer), model=_text(model)
                 ),
                 label=Label(str(label)) if label else None,
-                label_from=_text(origin),
+                label_from=_text(origin) if label else None,
                 source_complied=bool(complied),
                 other_answers=tuple(other for key, other in answers[str(seed[0])].items() if key != trace),
             )
@@ -319,12 +277,12 @@ class Ledger:
 
     def clear_failures(self, task: str, row_ids: Iterable[str]) -> int:
         """Lets these failed rows of a task (seeds for 'trace', else traces) be tried again; returns how many."""
-        now = _now()
+        at = now()
         column = "seed_id" if task == "trace" else "trace_id"
         with self.transaction() as db:
             return db.executemany(
                 f"UPDATE failures SET cleared_at = ? WHERE task = ? AND {column} = ? AND cleared_at IS NULL",  # noqa: S608
-                ((now, task, row_id) for row_id in row_ids),
+                ((at, task, row_id) for row_id in row_ids),
             ).rowcount
 
     # -- what came of them
@@ -343,18 +301,19 @@ class Ledger:
             return bool(
                 db.execute(
                     "INSERT OR IGNORE INTO traces VALUES (?,?,?,?,?,?,?,?)",
-                    (trace.id, trace.seed_id, trace.text, trace.answer, trace.model, declines, number, _now()),
+                    (trace.id, trace.seed_id, trace.text, trace.answer, trace.model, declines, number, now()),
                 ).rowcount
             )
 
-    def find_reply(self, key: str, endpoints: Sequence[str]) -> tuple[int, str] | None:
-        """(call, raw text) of a good reply to the same request about the same row, so that it is not paid twice."""
-        marks = ",".join("?" * len(endpoints))
-        rows = self.query(
-            f"SELECT id, raw FROM calls WHERE request_key = ? AND outcome = 'ok' AND endpoint IN ({marks}) LIMIT 1",  # noqa: S608
-            (key, *endpoints),
-        )
-        return (int(str(rows[0][0])), str(rows[0][1])) if rows else None
+    def find_reply(self, keys: Iterable[str]) -> tuple[int, str, str] | None:
+        """(call, its author, raw text) of a good reply to one of these requests, so that none is paid for twice."""
+        for key in keys:
+            for call, author, raw in self.query(
+                "SELECT id, endpoint || ':' || model, raw FROM calls WHERE request_key = ? AND outcome = 'ok' LIMIT 1",
+                (key,),
+            ):
+                return int(str(call)), str(author), str(raw)
+        return None
 
     def save_draft(
         self, run: int, draft: Draft, results: Sequence[CheckResult], author: str, writers: Mapping[str, int]
@@ -364,22 +323,22 @@ class Ledger:
         `author`: the endpoints and models of the run. `writers`: which call wrote which text.
         False where another run was faster (only after its lease had been lost): theirs stays.
         """
-        now = _now()
+        at = now()
         with self.transaction() as db:
-            db.execute("DELETE FROM leases WHERE row_id = ? AND task = ?", (draft.trace_id, draft.structure))
+            release_row(db, run, draft.structure, draft.trace_id)
             new = db.execute(
                 "INSERT OR IGNORE INTO drafts VALUES (?,?,?,?,?,?,?,?,?)",
                 (
                     *(draft.id, draft.seed_id, draft.trace_id, draft.structure, draft.branch, draft.branch_from),
-                    *(draft.model_verdict, run, now),
+                    *(draft.model_verdict, run, at),
                 ),
             ).rowcount
             if new:
                 db.execute(
                     "UPDATE failures SET cleared_at = ? WHERE task = ? AND trace_id = ? AND cleared_at IS NULL",
-                    (now, draft.structure, draft.trace_id),
+                    (at, draft.structure, draft.trace_id),
                 )
-                _insert_revision(db, draft, results, author, "machine", writers, now)
+                _insert_revision(db, draft, results, author, "machine", writers, at)
         return bool(new)
 
     def save_failure(self, run: int, task: str, work: Work, failure: Failure) -> None:
@@ -388,20 +347,32 @@ class Ledger:
         Nothing is noted where another run has made the draft meanwhile (only after this one's lease had been lost).
         """
         with self.transaction() as db:
-            db.execute("DELETE FROM leases WHERE row_id = ? AND task = ?", (work.trace.id, task))
+            release_row(db, run, task, work.trace.id)
             made = "SELECT 1 FROM drafts WHERE trace_id = ? AND structure = ?"
             if db.execute(made, (work.trace.id, task)).fetchone():
                 return
             _insert_failure(db, task, failure, place=None, seed=work.seed.id, trace=work.trace.id, run=run)
 
-    def reasons(self, structure: str) -> list[tuple[str, str, str]]:
-        """(branch, family, reason) of every draft in a structure that states one, in order of id."""
+    def reasons(self, structure: str) -> list[tuple[str, str, str, int | None]]:
+        """(branch, family, reason, the call that wrote it) of every unblocked draft in a structure, in order of id."""
         with readable(self.path):
             return self.connection.execute(
-                "SELECT branch, seeds.family, reason FROM drafts_now JOIN seeds ON seeds.id = seed_id"
+                "SELECT branch, seeds.family, reason, (SELECT call_id FROM pieces WHERE origin = 'written'"
+                " AND pieces.revision_id = drafts_now.revision_id AND end - start = LENGTH(reason) LIMIT 1)"
+                " FROM drafts_now JOIN seeds ON seeds.id = seed_id"
                 " WHERE structure = ? AND reason IS NOT NULL AND NOT blocked ORDER BY draft_id",
                 (structure,),
             ).fetchall()
+
+    def count_drafts(self, run: int) -> tuple[int, int]:
+        """(flagged, blocked): how many drafts of a run some rule flags and none blocks, and how many one blocks."""
+        ((flagged, blocked),) = self.query(
+            "SELECT COALESCE(SUM(NOT blocked AND EXISTS (SELECT 1 FROM check_results AS fired"
+            " WHERE fired.revision_id = revisions.id)), 0), COALESCE(SUM(blocked), 0)"
+            " FROM drafts JOIN revisions ON revisions.draft_id = drafts.id AND revisions.number = 1 WHERE run_id = ?",
+            (run,),
+        )
+        return int(str(flagged)), int(str(blocked))
 
     def flag_repeated_reasons(self, structure: str, least: int) -> int:
         """Flags every newest revision whose reason drafts of `least` or more prompts share, and no other."""
@@ -421,54 +392,10 @@ class Ledger:
                 (structure, least),
             ).rowcount
 
-    def draft(self, draft_id: str) -> Draft | None:
-        """The newest revision of a draft."""
-        rows = self.query(
-            """SELECT drafts_now.seed_id, drafts_now.trace_id, structure, branch, branch_from, model_verdict,
-                drafts_now.completion, drafts_now.reason, revisions.notes, revision
-            FROM drafts_now JOIN revisions ON revisions.id = revision_id WHERE drafts_now.draft_id = ?""",
-            (draft_id,),
-        )
-        if not rows:
-            return None
-        seed, trace, structure, branch, branch_from, verdict, completion, reason, notes, revision = rows[0]
-        return Draft.model_validate(
-            {
-                "id": draft_id,
-                "revision": revision,
-                "seed_id": seed,
-                "trace_id": trace,
-                "structure": structure,
-                "branch": branch,
-                "branch_from": branch_from,
-                "model_verdict": verdict,
-                "reason": reason,
-                "completion": completion,
-                "notes": json.loads(str(notes)),
-                "stages": self._stages(f"{draft_id}.{revision}"),
-            }
-        )
 
-    def _stages(self, revision_id: str) -> tuple[Stage, ...]:
-        pieces: dict[str, list[Piece]] = {}
-        for stage, start, end, origin, source_start, wording in self.query(
-            "SELECT stage, start, end, origin, source_start, wording FROM pieces"
-            " WHERE revision_id = ? ORDER BY position",
-            (revision_id,),
-        ):
-            piece = Piece.model_validate(
-                {
-                    "span": {"start": start, "end": end},
-                    "origin": origin,
-                    "source_start": source_start,
-                    "wording": wording,
-                }
-            )
-            pieces.setdefault(str(stage), []).append(piece)
-        return tuple(
-            Stage(name=name, span=Span(start=found[0].span.start, end=found[-1].span.end), pieces=tuple(found))
-            for name, found in pieces.items()
-        )
+def release_row(db: sqlite3.Connection, run: int, task: str, row_id: str) -> None:
+    """Gives a row back, where this run still holds it: after a long silence another one may."""
+    db.execute("DELETE FROM leases WHERE row_id = ? AND task = ? AND run_id = ?", (row_id, task, run))
 
 
 def _insert_call(db: sqlite3.Connection, run: int, seed: str, trace: str | None, key: str, call: Call) -> int:
@@ -493,7 +420,7 @@ def _insert_call(db: sqlite3.Connection, run: int, seed: str, trace: str | None,
             call.usd,
             call.latency_seconds,
             call.attempts,
-            _now(),
+            now(),
         ),
     )
     assert cursor.lastrowid is not None
@@ -507,7 +434,7 @@ def _insert_revision(
     author: str,
     kind: str,
     writers: Mapping[str, int],
-    now: str,
+    at: str,
 ) -> None:
     revision = draft.revision_id
     blocked = any(result.blocking for result in results)
@@ -523,7 +450,7 @@ def _insert_revision(
             draft.reason,
             json.dumps(draft.notes),
             blocked,
-            now,
+            at,
         ),
     )
     pieces = [(stage.name, piece) for stage in draft.stages for piece in stage.pieces]
@@ -554,28 +481,18 @@ def _insert_failure(
     db.execute(
         "INSERT OR IGNORE INTO failures (task, place, seed_id, trace_id, kind, reason, run_id, at)"
         " VALUES (?,?,?,?,?,?,?,?)",
-        (task, place, seed, trace, failure.kind, failure.reason, run, _now()),
+        (task, place, seed, trace, failure.kind, failure.reason, run, now()),
     )
 
 
-def _seed(columns: Sequence[object]) -> Seed:
-    names = ("id", "family", "prompt", "source", "source_id", "license", "category", "style", "reference")
-    return Seed.model_validate(dict(zip(names, columns, strict=True)))
+def read_seed(columns: Sequence[object]) -> Seed:
+    """A seed out of SEED_COLUMNS."""
+    return Seed.model_validate(dict(zip(Seed.model_fields, columns, strict=True)))
 
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _now() -> str:
+def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

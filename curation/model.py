@@ -26,7 +26,7 @@ from curation.budget import Budget
 from curation.endpoint import Rejected, Resend, Retry, RetryKind, Server, count_roughly
 from curation.pacing import Gate, Pace
 from curation.reply import Completion, judge, one_line, schema_text
-from schemas.call import Call, Message, Outcome, Request
+from schemas.call import Call, Message, Outcome, Purpose, Request
 from schemas.errors import EndpointError, ProviderRefuses, UsageError
 from schemas.example import Failure
 from schemas.settings import Endpoint
@@ -111,7 +111,7 @@ class Models:
         self._shared = _Pool([server for name, server in self._servers.items() if name != fallback])
         self._fallback = None if fallback is None else _Pool([self._servers[fallback]])
         self._refusals_in_a_row = refusals_in_a_row
-        self._refused = 0
+        self._refused: Counter[Purpose] = Counter()
         self._broken: EndpointError | None = None
         self._tickets = itertools.count()
         self._sent = self._retried = 0
@@ -129,8 +129,13 @@ class Models:
         await self._opened.aclose()
 
     @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """All endpoints that may answer, by name."""
+        return {name: server.endpoint for name, server in self._servers.items()}
+
+    @property
     def author(self) -> str:
-        """Endpoints and models, as a ledger says who wrote a text."""
+        """Endpoints and models, for messages."""
         return ", ".join(f"{name}:{server.endpoint.model}" for name, server in self._servers.items())
 
     @property
@@ -170,24 +175,25 @@ class Models:
                 value = await self._converse(self._fallback, question)
         except RowFailed as failed:
             if failed.failure.kind in ("refused", "filtered"):
-                self._count_refusal(failed.failure)
+                self._count_refusal(request.purpose, failed.failure)
             raise
         except EndpointError as error:
             self._broken = error
             raise
-        self._refused = 0
+        self._refused[request.purpose] = 0
         return Answered(value, tuple(question.calls))
 
-    def _count_refusal(self, last: Failure) -> None:
-        self._refused += 1
-        if self._refused < self._refusals_in_a_row:
+    def _count_refusal(self, purpose: Purpose, last: Failure) -> None:
+        # By purpose: a verdict that every row gets says nothing about rewrites that every row is refused.
+        self._refused[purpose] += 1
+        if self._refused[purpose] < self._refusals_in_a_row:
             return
         mend = "name another endpoint as `fallback` in curate.toml"
         if self._fallback is not None:
             mend = "the fallback refuses as well, name another one in curate.toml"
         self._broken = ProviderRefuses(
-            f"{self._refused} rows in a row were refused or filtered by {' and '.join(self.names)}: the provider's own"
-            f" policy is the likely cause; {mend} (the last one: {last.reason})"
+            f"{self._refused[purpose]} rows in a row were refused or filtered by {' and '.join(self.names)}: the"
+            f" provider's own policy is the likely cause; {mend} (the last one: {last.reason})"
         )
         raise self._broken
 

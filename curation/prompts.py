@@ -88,6 +88,9 @@ a doctor, or a local crisis line or emergency number.""",
 REWRITE_TOKENS = 4096
 """Most tokens of a reply that holds reasoning: a benign trace may have 2,048 by default, its answer comes on top."""
 
+SMALL_GIVEN_BYTES = 2400
+"""Of prompt, trace and answer together, where the embedded model has to do without its form."""
+
 SMALL_TOKENS = 160
 """Of a filled-in form: the longest, with understanding and assessment, has about 120."""
 
@@ -121,7 +124,7 @@ def compose(
     data = {"request": prompt, "original reasoning": trace, "original answer": answer}
     given = {name: text for name, text in data.items() if text is not None}
     if small:
-        given = {name: small_prompts.shorten(text) for name, text in given.items()}
+        given = {name: small_prompts.shorten(text, SMALL_GIVEN_BYTES // len(given)) for name, text in given.items()}
     purpose = _purpose(fields)
     return Request(
         purpose=purpose,

@@ -13,6 +13,9 @@ from fractions import Fraction
 LEAST_AGREEING = 2
 """Other samples that must come to the same conclusion: three in all, the fewest that can outvote one."""
 
+MOST_AGREED_WORDS = 6
+"""A longer conclusion that is no number is a sentence, and samples that share one word for word share more than it."""
+
 LONGEST = 60
 """Characters. A longer reference is an explanation, which no rule can compare."""
 
@@ -20,10 +23,17 @@ _NUMBER = r"[-−+]?(?:\d{1,3}(?:[, ]\d{3})+(?:\.\d+)?|\d*\.?\d+)(?:\s*/\s*\d+)?
 _NUMBERS = re.compile(_NUMBER)
 _STATED = re.compile(
     r"####\s*(?P<hashes>[^\n]{1,80})"
-    r"|\b(?:final\s+)?(?:answer|result|total)\s*(?:is|:|=)\s*(?:\*\*)?(?P<said>[^\n]{1,80})",
+    r"|\b(?:final\s+)?(?:answer|result|total)(?:\*\*)?\s*(?:is|:|=)\s*(?:\*\*)?(?P<said>[^\n]{1,80})",
     re.IGNORECASE,
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
+_LABEL = re.compile(
+    r"\W*(?:(?:the|my|our|short|final|correct|full) ){0,2}"
+    r"(?:answer|solution|result|conclusion|explanation|reason|reasoning|summary|verification|check|note|step|steps)"
+    r"(?: \d{1,2})?\W*",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W\d_]+")
 _WRAPPER = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox|operatorname)\s*\{([^{}]*)\}")
 _SPACING = re.compile(r"\\[!,;: ]|\\q?quad|\\left|\\right|\\displaystyle|[$~]|\\[()\[\]]")
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]{1,40})\}|(\d))\s*(?:\{([^{}]{1,40})\}|(\d))")
@@ -33,8 +43,9 @@ _PLAIN_NUMBER = re.compile(rf"[$€£]?\s*({_NUMBER})\s*(?:\\?%|[^\W\d_]{{1,20}}
 def matches_reference(answer: str, reference: str) -> bool | None:
     """Whether the answer's own conclusion equals the reference; None where no rule can tell.
 
-    The conclusion is the last \\boxed{}, else what follows '####' or 'the answer is', else the last bold run, else the
-    one number of the last line. A unit after a number and a currency before it do not count.
+    The conclusion is the last \\boxed{}, else what follows '####' or 'the answer is', else the last bold run (what
+    follows it where that is a label, "**Total**: 7"), else the one number of the last line. A unit after a number and
+    a currency before it do not count.
     """
     wanted = _simplify(reference)
     if not wanted or len(reference) > LONGEST:
@@ -58,10 +69,11 @@ def samples_agree(answer: str, others: Sequence[str]) -> bool | None:
     """Whether other samples' answers come to this one's conclusion: True where all that can be compared do, at least
     LEAST_AGREEING; False where more differ than agree; None where too few can be compared, or the vote is split.
 
-    Agreement is no proof: a puzzle made to fool models fools several of them.
+    Only a number or a few words can be agreed on. Agreement is no proof: a puzzle made to fool models fools several of
+    them.
     """
     concluded = next(iter(_conclusions(answer)), None)
-    if concluded is None:
+    if concluded is None or not _agreeable(concluded):
         return None
     said = [same for other in others if (same := matches_reference(other, concluded)) is not None]
     if len(said) < LEAST_AGREEING:
@@ -78,9 +90,24 @@ def _conclusions(answer: str) -> list[str]:
     stated = [match["hashes"] or match["said"] for match in _STATED.finditer(answer)]
     if stated:
         return [stated[-1]]
-    bold = _BOLD.findall(answer)
     lines = [line for line in answer.splitlines() if line.strip()]
-    return bold[-1:] + [line[-200:] for line in lines[-1:]]
+    last = [line[-200:] for line in lines[-1:]]
+    *_, bold = [None, *_BOLD.finditer(answer)]
+    if bold is None:
+        return last
+    after = answer[bold.end() :]
+    if after.lstrip().startswith((":", "：")) or bold[1].rstrip().endswith((":", "：")) or _LABEL.fullmatch(bold[1]):
+        said = after.lstrip(" :：\t\r\n").split("\n", 1)[0].strip()
+        return ([said[:200]] if said else []) + last
+    return [bold[1], *last]
+
+
+def _agreeable(concluded: str) -> bool:
+    """Whether a conclusion is one that samples can share by more than chance and less than copying."""
+    simple = _simplify(concluded)
+    if not simple or _LABEL.fullmatch(simple):
+        return False
+    return _number(simple) is not None or len(_WORD.findall(simple)) <= MOST_AGREED_WORDS
 
 
 def _last_boxed(answer: str) -> str | None:

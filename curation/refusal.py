@@ -5,13 +5,16 @@
     supports("I'm sorry it is this hard. A friend or a doctor …")     True: how self-harm is met
 
 Quotations and code are not the speaker's own words and are left out.
+
+Self-harm is met otherwise than any other harm, and whether a prompt is about it is asked here alone.
 """
 
 import re
 
+from curation.language import language
 from curation.phrases import any_of
 from curation.sentences import sentences
-from schemas.example import Category
+from schemas.example import Category, Seed
 
 MOST_SENTENCES = 3
 """A refusal of the altered structure (METHOD: 1-3 sentences)."""
@@ -104,6 +107,24 @@ _SOMEONE = any_of(
 )
 _STEPS = any_of(r"^[^\S\n]{0,8}(?:\*\*)?(?:step )?\d{1,2}[.):]\s")
 
+# Only words that seldom mean anything else: a prompt that they are found in is met with support instead of a plain no.
+_ABOUT_SELF_HARM = any_of(
+    r"\bsuicid(?!e (?:squad|bomb|vest|attack|mission|door|squeeze))",
+    r"\bself[-\s]?(?:harm|injur|mutilat|asphyxia|inflict)",
+    r"\b(?:kill|hurt|hang|cut|harm|starve|drown|poison|burn|punish|smother|strangle|suffocate|stab|shoot|injure)"
+    r" (?:my|your)self\b(?! (?:out|short|laughing|off))",
+    r"\b(?:kill|hurt|hang|cutt|harm|starv|drown|poison|burn|punish|injur)ing (?:my|your)self\b(?! (?:out|laughing))",
+    r"\b(?:kill|hang|harm|starv)(?:e|s|es|ed|ing)? (?:him|her|them|one)sel(?:f|ves)\b",
+    r"\b(?:end|ending|take|taking) (?:my|his|her|their|your) own li(?:fe|ves)\b|\bend(?:ing)? (?:my life|it all)\b",
+    r"\bwant(?:s|ed)? to (?:die|be dead|stop existing|disappear forever)\b|\bi wish i (?:was|were) dead\b",
+    r"\bbetter off (?:dead|without me)\b|\bworth (?:me |my )?(?:being alive|living any ?more)\b|\bno reason to live\b",
+    r"\b(?:do not|don't) want to (?:live any ?more|be alive|wake up (?:any ?more|again))\b",
+    r"\b(?:swallow|eat) (?:\w{1,12} ){0,3}razor\b|\bmake myself (?:throw up|vomit|bleed)\b|\bpro-?ana\b|\bthinspo",
+    # How the other languages of READABLE say it, where it is not by "suicid".
+    r"\b(?:suizid|selbstmord|selbstverletz|zelfmoord|zelfdoding|zelfbeschadig|samobój|samookalecz|самоуби[йв]|суицид)",
+    r"自[杀殺](?!式)|自[残殘]|自傷|자살|자해",
+)
+
 # A civil policy ("insurance policy", "the site's privacy policy") is no safety policy: a bare "policy" says nothing.
 _SAFETY_POLICY = any_of(
     r"\b(?:safety|moderation|usage|use|content|ai|openai(?:'s)?|model|refusal)[\s-]"
@@ -127,6 +148,25 @@ _UNDER_POLICY = any_of(
 _ANY_POLICY = any_of(r"\b(?:polic(?:y|ies)|guidelines?)\b")
 # Looked for first: most texts hold none of these words, and a trace may have 23,000 characters.
 _HINTS = ("polic", "guideline", "programming", "instructions", "section", "rules", "safety")
+
+
+def about_self_harm(prompt: str, category: str | None) -> bool:
+    """Whether a person who is in danger from themselves may be behind a prompt, or the prompt be about one: its source
+    says so, or the prompt in words that hardly mean anything else."""
+    return category == Category.SELF_HARM or _ABOUT_SELF_HARM.search(prompt.replace("’", "'")) is not None
+
+
+def harm_category(seed: Seed) -> str | None:
+    """The category that decides how a prompt is met: self-harm wherever it may be that, else what the source says."""
+    return Category.SELF_HARM if about_self_harm(seed.prompt, seed.category) else seed.category
+
+
+def declining(answer: str, category: str | None) -> bool | None:
+    """Whether an answer declines, where that can be told: None for an answer in no language of `READABLE`.
+
+    `category` as `declines` takes it: None unless the prompt is taken to be harmful, "" where its category is unknown.
+    """
+    return declines(answer, category) if language(answer) in READABLE else None
 
 
 def declines(answer: str, category: str | None = None) -> bool:

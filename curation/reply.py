@@ -19,6 +19,9 @@ Value = TypeVar("Value", bound=BaseModel)
 CANDIDATES = 32
 """Braces of a reply at which a JSON object is looked for; a reply that needs more is not one."""
 
+MOST_TOKENS = 100_000_000
+"""Of one reply, more than any model takes or gives."""
+
 
 class Completion(NamedTuple):
     """The first choice of a chat completion. Tokens that the server does not count are estimated."""
@@ -239,4 +242,5 @@ def _scrub(text: str) -> str:
 
 
 def _count(value: object, otherwise: int) -> int:
-    return value if isinstance(value, int) and value >= 0 else otherwise
+    # What no server can have counted is not believed: a number past 64 bits would not fit into the ledger either.
+    return value if isinstance(value, int) and 0 <= value < MOST_TOKENS else otherwise

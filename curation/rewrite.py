@@ -15,7 +15,7 @@ from curation.cut import Opening, hangs, opening, remainder_start
 from curation.language import language
 from curation.ledger import Work
 from curation.prompts import FIELDS, Field, compose
-from curation.refusal import fit_refusal
+from curation.refusal import fit_refusal, harm_category
 from schemas.call import Request
 from schemas.example import Branch, Draft, Failure, Origin, Piece, Span, Stage, draft_id
 from schemas.structure import (
@@ -54,31 +54,33 @@ async def rewrite(
     `assume_label`: a labelled row is not asked for a verdict, for models too weak to give one. `small`: the model
     needs examples in its prompt. Raises what `ask` raises.
     """
-    seed, trace = work.seed, work.trace
+    seed, trace, category = work.seed, work.trace, harm_category(work.seed)
     spoken = language(seed.prompt)
-    start = opening(trace.text, seed.prompt, _prefix_rule(structure))
+    start = opening(trace.text, seed.prompt, structure.prefix_rule)
     wanted = {branch: _wanted(work, structure.takes(branch), pools, start, spoken) for branch in BRANCHES}
     label: Branch | None = _as_branch(work.label)
+    if label and structure.borrows_reason and borrow(label) is None:
+        return _nothing_to_borrow(structure, label)
+    rewritten = _rewrites_trace(structure)
     verdict: Branch | None = None
     written: dict[str, str] = {}
 
     async def put(fields: tuple[Field, ...], given: Branch | None) -> dict[str, str]:
-        with_trace = bool(NEEDS_TRACE & set(fields))
+        with_trace = rewritten and bool(NEEDS_TRACE & set(fields))
         request = compose(
             seed.prompt,
             fields,
             label=given,
             trace=trace.text if with_trace else None,
             answer=trace.answer if with_trace else None,
-            category=seed.category,
+            category=category,
             language=spoken,
             small=small,
         )
         return (await ask(request)).model_dump()
 
     if label is None or not (assume_label or not wanted[label]):
-        late = any(NEEDS_TRACE & set(fields) for fields in wanted.values())
-        shared = set() if late else set(wanted["harmful"]) & set(wanted["benign"])
+        shared = set() if rewritten else set(wanted["harmful"]) & set(wanted["benign"])
         written = await put(_in_order(shared | {"verdict"}), None)
         verdict = "harmful" if written.pop("verdict") == "harmful" else "benign"
     branch = label or verdict
@@ -90,13 +92,15 @@ async def rewrite(
         written |= await put(missing, branch)
     reason = borrow(branch) if structure.borrows_reason else written.get("reason")
     if structure.borrows_reason and reason is None:
-        return Failure(
-            kind="no_donor",
-            reason=f"no other {branch} draft in {structure.base} to take a reason from: generate that one first",
-        )
+        return _nothing_to_borrow(structure, branch)
     identity = draft_id(trace.id, structure.name)
     material = _Material(work, structure, pools, start, spoken, written, reason, identity)
     return _assemble(material, branch, verdict)
+
+
+def _nothing_to_borrow(structure: Structure, branch: Branch) -> Failure:
+    said = f"no other {branch} draft in {structure.base} to take a reason from: generate that one first"
+    return Failure(kind="no_donor", reason=said)
 
 
 class _Run(NamedTuple):
@@ -177,7 +181,7 @@ def _runs(name: str, take: Take, material: _Material) -> list[_Run]:
             return [_cut(trace.answer, 0, len(trace.answer), "answer")]
         case TakeWritten():
             return [_Run(material.written[take.field], "written")]
-        case TakeRefusal() if fit_refusal(trace.answer, material.work.seed.category):
+        case TakeRefusal() if fit_refusal(trace.answer, harm_category(material.work.seed)):
             return [_cut(trace.answer, 0, len(trace.answer), "answer")]
         case TakeRefusal() | TakePool():
             if material.pools[take.pool].language != material.spoken:
@@ -192,7 +196,7 @@ def _runs(name: str, take: Take, material: _Material) -> list[_Run]:
 
 def _draw(pool: str, material: _Material) -> tuple[str, str]:
     """(text, name) of the wording that this draft draws from a pool."""
-    category, mode = material.work.seed.category, material.structure.draw
+    category, mode = harm_category(material.work.seed), material.structure.draw
     name, text = material.pools[pool].draw(material.draft_id, category, mode)
     return text, name
 
@@ -234,13 +238,22 @@ def _written_for(name: str, take: Take, work: Work, pools: Pools, start: Opening
             return "understanding"
         case TakeWritten():
             return take.field
-        case TakeRefusal() if fit_refusal(work.trace.answer, work.seed.category):
+        case TakeRefusal() if fit_refusal(work.trace.answer, harm_category(work.seed)):
             return None
         case TakePool() | TakeRefusal() if pools[take.pool].language != spoken:
             return _instead_of_pool(name, pools[take.pool])
         case TakePool(fill="reason", reason_of="self"):
             return "reason"
     return None
+
+
+def _rewrites_trace(structure: Structure) -> bool:
+    """Whether the LLM writes reasoning or answer anew out of the originals, so that it must see them."""
+    return any(
+        isinstance(take, TakeWritten) and take.field in NEEDS_TRACE
+        for branch in BRANCHES
+        for _, take in structure.takes(branch)
+    )
 
 
 def _instead_of_pool(stage: str, pool: Pool) -> Field:
@@ -252,12 +265,6 @@ def _instead_of_pool(stage: str, pool: Pool) -> Field:
 
 def _in_order(fields: set[Field]) -> tuple[Field, ...]:
     return tuple(field for field in FIELDS if field in fields)
-
-
-def _prefix_rule(structure: Structure) -> Literal["balanced", "first_sentence"]:
-    """How the trace is parted; a structure that leaves the understanding out cuts off the same text."""
-    rules = [take.rule for branch in BRANCHES for _, take in structure.takes(branch) if isinstance(take, TakePrefix)]
-    return rules[0] if rules else "balanced"
 
 
 def _as_branch(label: str | None) -> Branch | None:

@@ -38,7 +38,6 @@ HARMLESS = (
     "harms no one",
     "puts no one at risk",
     "does no damage to anyone",
-    "takes nothing from anyone",
     "is an everyday matter and hurts nobody",
     "does wrong to no one",
 )
@@ -52,7 +51,7 @@ HARMFUL: Mapping[str | None, tuple[str, ...]] = {
     Category.ILLICIT: (
         "cheats people who rely on honest dealing",
         "is dishonest and makes others pay for it",
-        "breaks the law at the expense of others",
+        "gains something by deceit at the expense of others",
     ),
     Category.PRIVACY: (
         "invades the privacy of someone who never agreed to it",
@@ -161,7 +160,7 @@ EXAMPLES = (
         "benign",
         "My neighbour killed the weeds in her garden. How did she do it?",
         "how to kill weeds in a garden",
-        "takes nothing from anyone",
+        "does wrong to no one",
     ),
 )
 
@@ -169,7 +168,7 @@ FRAMES = ("how to", "for help to")
 _QUESTION = re.compile(r"(?:^|[.!?:]\s+)(why|how (?:much|many|long|far|old))\b", re.IGNORECASE)
 """A request that opens a sentence so is put in these words; offered to all, the model strays into them."""
 
-_WORD = r"([A-Z]+|[A-Za-z][a-z]*|[0-9]+)(-[a-z]+)?('(s|t|re|ll))?"
+_WORD = r"([A-Z]+|[A-Za-z][a-z]*|[0-9]+([.,][0-9]+)?)(-[a-z]+)?('(s|t|re|ll))?"
 
 
 def turns() -> list[tuple[str, str]]:
@@ -189,12 +188,12 @@ def question(prompt: str, label: Branch | None) -> str:
     return f"{WORDS[label].capitalize()} request: {line}" if label else f"Request: {line}"
 
 
-def shorten(text: str) -> str:
-    """A text without its middle, where it has more than LONGEST_BYTES."""
+def shorten(text: str, most_bytes: int = LONGEST_BYTES) -> str:
+    """A text without its middle, where it has more bytes than that."""
     data = text.encode("utf-8", "replace")
-    if len(data) <= LONGEST_BYTES:
+    if len(data) <= most_bytes:
         return text
-    head, tail = data[: LONGEST_BYTES * 2 // 3], data[-LONGEST_BYTES // 3 :]
+    head, tail = data[: most_bytes * 2 // 3], data[-most_bytes // 3 :]
     return f"{head.decode('utf-8', 'ignore')} … {tail.decode('utf-8', 'ignore')}"
 
 
@@ -245,7 +244,7 @@ _SLIPS = tuple(
 )
 _DANGLING = re.compile(
     r" (?:a|an|the|of|to|by|in|on|at|for|from|with|without|about|through|into|and|or|but|so|that|than|as|if|who|when"
-    r"|while|which|is|are|was|were|be|been|has|have|had|can|could|will|would|should|their|they|they're|it|someone's|not)$"
+    r"|while|which|is|are|was|were|be|been|has|have|had|can|could|will|would|should|their|they|they're|someone's|not)$"
 )
 
 

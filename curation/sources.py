@@ -5,8 +5,9 @@
         BadRow(where="seeds/a.jsonl:2", reason="no prompt in column 'prompt'")
 
 Rows come one by one, and only a few are held at a time, so a file may be larger than the memory. A row that cannot be
-used is a `BadRow` and the next one follows; a file that cannot be read at all raises SourceError. Texts are taken to
-the character: never evaluated, stripped or normalised. What the columns mean is field_maps.py's.
+used is a `BadRow` and the next one follows, and so is a file among several that cannot be read; one file that cannot
+be read at all raises SourceError. Texts are taken to the character: never evaluated, stripped or normalised. What the
+columns mean is field_maps.py's.
 """
 
 import glob
@@ -31,13 +32,15 @@ from curation.field_maps import (
 from curation.tables import Table
 from schemas import think
 from schemas.errors import SourceError
-from schemas.example import Label, Seed, Trace, seed_id, trace_id
+from schemas.example import Label, Seed, Trace, identify, seed_id, trace_id
 
 MAX_PROMPT_CHARACTERS = 100_000
 """About 25,000 tokens: most of what the context of a reasoning model holds."""
 
 PACKAGED = "packaged"
 _HUB_ID = re.compile(r"(?P<dataset>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?")
+NAMED = 20
+"""Columns that a message names; some sets have hundreds."""
 _HEAD = 20
 """Rows looked at to learn the columns: a row of JSON may leave out what others have."""
 
@@ -46,7 +49,8 @@ _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a li
 
 
 class SourceRow(NamedTuple):
-    """A usable row. The seed's family is the source's own where it names one, else '' until families are computed."""
+    """A usable row. The seed's family is made of its source and the name given there ('1' in two sources is not one
+    family); where none is given it is '' until families are computed."""
 
     seed: Seed
     trace: Trace | None
@@ -60,6 +64,11 @@ class SourceRow(NamedTuple):
 class BadRow(NamedTuple):
     where: str
     reason: str
+
+
+def file_of(where: str) -> str:
+    """The file, or part of a dataset, that a row's place is in."""
+    return re.sub(r":\d+$", "", where)
 
 
 class _Refused(Exception):
@@ -100,8 +109,8 @@ def read_source(
     and "" that none does. `split` is for the Hub: "train", or the only one there is, where it is not given. `license`
     and `source` are for rows that do not say theirs; a source that nobody names is the dataset's id or the file's name.
 
-    Raises SourceError, in one line, for what cannot be read at all: no such file, an empty one, another encoding, a
-    dataset that cannot be reached, no column that holds the prompt.
+    Raises SourceError, in one line, for what cannot be read at all: no such file or dataset (both before the first row
+    is asked for), an empty file, another encoding, no column that holds the prompt.
     """
     chosen = find_field_map(fields) if fields else None
     for name in mapping or {}:
@@ -115,6 +124,11 @@ def _find(spec: str, revision: str | None, split: str | None) -> list[Table]:
     path = Path(spec).expanduser()
     hub = _HUB_ID.fullmatch(spec)
     paths: list[Path]
+    is_dataset = hub and not path.exists() and not glob.has_magic(spec) and path.suffix.lower() not in tables.SUFFIXES
+    if (revision or split) and not is_dataset:
+        raise SourceError(
+            f"{spec}: a file has no revision or split; --revision and --split are for datasets on the Hub"
+        )
     if spec == PACKAGED:
         folder = Path(str(files("curation"))) / "examples"
         return [tables.open_file(path, f"{PACKAGED}/{path.name}") for path in sorted(folder.glob("*.jsonl"))]
@@ -135,7 +149,8 @@ def _find(spec: str, revision: str | None, split: str | None) -> list[Table]:
         paths = [path for path in map(Path, names) if path.is_file()]
         if not paths:
             raise SourceError(f"{spec}: no file matches")
-    elif hub and path.suffix.lower() not in tables.SUFFIXES:
+    elif is_dataset:
+        assert hub
         if revision and hub["revision"] and revision != hub["revision"]:
             raise SourceError(f"{spec}: two revisions, {hub['revision']!r} and {revision!r}; give one")
         return [tables.open_dataset(hub["dataset"], revision or hub["revision"], split)]
@@ -143,8 +158,6 @@ def _find(spec: str, revision: str | None, split: str | None) -> list[Table]:
         raise SourceError(
             f"{spec}: no such file or folder; a dataset on the Hub is written org/name, the examples {PACKAGED!r}"
         )
-    if revision:
-        raise SourceError(f"{spec}: a file has no revision; --revision is for datasets on the Hub")
     return [tables.open_file(path, str(path)) for path in paths]
 
 
@@ -156,26 +169,34 @@ def _read(
     source: str | None,
 ) -> Iterator[SourceRow | BadRow]:
     for table in found:
-        reading: _Reading | None = None
-        head: list[tuple[int, Mapping[str, object] | str]] = []
-        empty = True
-        for number, row in table.rows:
-            empty = False
-            if reading is None and (head or not isinstance(row, str)):
-                head.append((number, row))
-                if len(head) == _HEAD:
-                    reading = _plan(table, head, chosen, mapping, license, source)
-                    yield from (_convert(table, *numbered, reading) for numbered in head)
-            else:
-                yield _convert(table, number, row, reading)
-        if reading is None and head:
-            reading = _plan(table, head, chosen, mapping, license, source)
-            yield from (_convert(table, *numbered, reading) for numbered in head)
-        if empty:
-            reason = "no rows in it; was it written to the end?"
+        try:
+            yield from _read_table(table, chosen, mapping, license, source)
+        except SourceError as error:
             if len(found) == 1:
-                raise SourceError(f"{table.name}: {reason}")
-            yield BadRow(table.name, reason)
+                raise
+            yield BadRow(table.name, str(error).removeprefix(f"{table.name}: "))
+
+
+def _read_table(
+    table: Table, chosen: FieldMap | None, mapping: Mapping[str, str], license: str | None, source: str | None
+) -> Iterator[SourceRow | BadRow]:
+    reading: _Reading | None = None
+    head: list[tuple[int, Mapping[str, object] | str]] = []
+    empty = True
+    for number, row in table.rows:
+        empty = False
+        if reading is None and (head or not isinstance(row, str)):
+            head.append((number, row))
+            if len(head) == _HEAD:
+                reading = _plan(table, head, chosen, mapping, license, source)
+                yield from (_convert(table, *numbered, reading) for numbered in head)
+        else:
+            yield _convert(table, number, row, reading)
+    if reading is None and head:
+        reading = _plan(table, head, chosen, mapping, license, source)
+        yield from (_convert(table, *numbered, reading) for numbered in head)
+    if empty:
+        raise SourceError(f"{table.name}: no rows in it; was it written to the end?")
 
 
 def _plan(
@@ -190,7 +211,9 @@ def _plan(
     present = dict.fromkeys(column for _, row in head if not isinstance(row, str) for column in row)
     known = chosen or recognise(present, table.dataset)
     columns = {field: column for field, column in known.columns.items() if column in present}
-    here = f"{table.name}: columns found: {', '.join(map(repr, present))}"
+    named = ", ".join(map(repr, [*present][:NAMED]))
+    more = f" and {len(present) - NAMED} more" if len(present) > NAMED else ""
+    here = f"{table.name}: columns found: {named}{more}"
     for field in FIELDS:
         column = mapping.get(field)
         if column:
@@ -274,7 +297,7 @@ def _read_row(row: Mapping[str, object], where: str, reading: _Reading) -> Sourc
     category = text("category")
     seed = Seed(
         id=seed_id(source, prompt),
-        family=text("family") or "",
+        family=identify("f", source, family) if (family := text("family")) else "",
         prompt=prompt,
         source=source,
         source_id=text("id"),
@@ -374,7 +397,7 @@ def _text(value: object, field: Field) -> str | None:
     """A cell as text; None where it is missing or empty. Numbers are written out, a list of one text is that text."""
     if isinstance(value, list) and value and (len(value) == 1 or field == "category"):
         value = value[0]  # STAR-1 lists every category of a prompt, the first one first
-    if value is None or value == "":
+    if value is None or value == "" or value != value:  # NaN is how some programs write that there is nothing
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from curation.database import readable
+from curation.leases import drop_dead_leases
 from curation.ledger import Ledger
 from schemas.example import Branch, Frozen
 from schemas.report import NONE, Funnel, RuleCount, SeedCounts, Spending, StructureCounts, TraceCounts
@@ -86,7 +87,7 @@ def started_structures(ledger: Ledger) -> tuple[str, ...]:
 
 def count(ledger: Ledger, structures: Sequence[str]) -> Funnel:
     """Where every row is, now, for these structures. Rows held by runs that were killed count as waiting again."""
-    ledger.drop_dead_leases()
+    drop_dead_leases(ledger)
     with snapshot(ledger) as db:
         seeds, traces = _count_seeds(db), _count_traces(db)
         failures: dict[str, dict[str, int]] = defaultdict(dict)

@@ -5,6 +5,7 @@ Nothing here knows what a column means; that is sources.py's.
 
 import csv
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
@@ -17,8 +18,11 @@ MAX_ROW_BYTES = 1_000_000
 """A longer row is skipped unread, so that no row can fill the memory. The longest real one seen has 25 KB."""
 
 TOO_LONG = f"longer than {MAX_ROW_BYTES / 1e6:.0f} MB, the most that is read of a row"
+LONE_RETURN = "a carriage return alone, outside of quotes; if it ends the lines: tr '\\r' '\\n' < FILE > mended"
 SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 """What is read of a folder. A file named by itself may also be .json, with a row a line."""
+HUB_SECONDS = 10.0
+"""The longest wait for the Hub's first answer."""
 _BATCH = 256
 
 Rows = Iterator[tuple[int, Mapping[str, object] | str]]
@@ -48,10 +52,12 @@ def open_file(path: Path, name: str) -> Table:
 
 def open_dataset(dataset: str, revision: str | None, split: str | None) -> Table:
     """A dataset on the Hub, streamed. Raises SourceError where it, the revision or the split cannot be had."""
+    name = f"{dataset}@{revision}" if revision else dataset
+    _require_hub(name)
     import datasets
 
-    name = f"{dataset}@{revision}" if revision else dataset
     datasets.disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # or each of its retries is a line on the screen
     with _reachable(name):
         splits = datasets.load_dataset(dataset, revision=revision, streaming=True)
     chosen = split or ("train" if "train" in splits else next(iter(splits)) if len(splits) == 1 else None)
@@ -59,6 +65,27 @@ def open_dataset(dataset: str, revision: str | None, split: str | None) -> Table
         wanted = f"no split {split!r}" if split else "several splits"
         raise SourceError(f"{name}: {wanted}; choose one with --split: {', '.join(splits)}")
     return Table(f"{name}:{chosen}", _read_dataset(splits[chosen], name), dataset)
+
+
+def _require_hub(name: str) -> None:
+    """Raises SourceError where the Hub gives no answer at all: `datasets` would try again for half a minute."""
+    from http.client import HTTPException
+    from ssl import SSLError
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    from huggingface_hub.constants import ENDPOINT
+
+    try:
+        urlopen(ENDPOINT, timeout=HUB_SECONDS).close()  # noqa: S310 (http and https, as huggingface_hub takes it)
+    except (HTTPError, SSLError, HTTPException):
+        pass  # an answer: what is wrong with it, `datasets` says better
+    except OSError as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        if not isinstance(reason, SSLError):
+            raise SourceError(
+                f"{name}: no such folder here, and the Hub ({ENDPOINT}) cannot be reached: {reason}; check the network"
+            ) from None
 
 
 def is_undecoded(character: str) -> bool:
@@ -142,9 +169,10 @@ def _read_csv(path: Path, name: str, delimiter: str) -> Rows:
             except StopIteration:
                 return
             except csv.Error as error:
+                said = LONE_RETURN if "new-line character" in str(error) else str(error)
                 if not header:
-                    raise SourceError(f"{name}: the first line must name the columns: {error}") from None
-                yield lines.start, f"not CSV: {error}"
+                    raise SourceError(f"{name}: the first line must name the columns: {said}") from None
+                yield lines.start, f"not CSV: {said}"
                 continue
             if not header:
                 header = cells
@@ -163,6 +191,9 @@ def _read_parquet(path: Path, name: str) -> Rows:
     try:
         # The buffer makes it read a column piece by piece: without one a whole row group is in memory.
         with parquet.ParquetFile(path, buffer_size=1 << 16) as file:
+            columns = file.schema_arrow.names
+            if len(set(columns)) < len(columns):
+                raise SourceError(f"{name}: two columns have the same name; rename one")
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
                 for row in batch.to_pylist():

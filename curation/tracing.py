@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from curation.generate import CHARACTERS_A_TOKEN, request_key
-from curation.language import language
-from curation.ledger import Ledger, Untraced
+from curation.leases import Untraced, lease_seed, release
+from curation.ledger import Ledger
 from curation.model import Models, RowFailed
 from curation.prompts import trace_request
-from curation.refusal import READABLE, declines
+from curation.refusal import declining, harm_category
 from curation.workers import keep_alive, run_workers
 from schemas.call import Call
 from schemas.errors import EndpointError
@@ -81,7 +81,7 @@ async def trace(
                 progress.failures[failures[0].kind] += 1
                 ledger.add_failure(TASK, _of_samples(failures, row.missing), seed=row.seed.id, run=run)
         finally:
-            ledger.release(run, TASK, row.seed.id)
+            release(ledger, run, TASK, row.seed.id)
         if progress.failures["no_reasoning"] >= THOUGHTLESS_IN_A_ROW and not progress.traces:
             raise EndpointError(
                 f"{models.author}: {THOUGHTLESS_IN_A_ROW} replies and none with reasoning: name a reasoning model with "
@@ -92,7 +92,7 @@ async def trace(
         request = trace_request(row.seed.prompt).model_copy(
             update={"seed": number, "temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
         )
-        key = request_key(row.seed.id, request)
+        key = request_key(row.seed.id, request, models.author)
 
         def keep_unusable(call: Call) -> None:
             if call.outcome != "ok":
@@ -144,15 +144,18 @@ def _of_samples(failures: Sequence[Failure], samples: int) -> Failure:
 
 
 def _declining(answer: str, row: Untraced) -> bool | None:
-    """Whether the answer declines; None where the rule does not know how its language says no."""
-    if language(answer) not in READABLE:
-        return None
-    return declines(answer, (row.seed.category or "") if row.label is Label.HARMFUL else None)
+    """Whether the answer declines; None where that cannot be told.
+
+    Without a harmful label only a plain no can: what else counts as one shows once `curate add` brings the label.
+    """
+    if row.label is Label.HARMFUL:
+        return declining(answer, harm_category(row.seed) or "")
+    return declining(answer, None) or None
 
 
 def _rows(ledger: Ledger, run: int, wanted: Sequence[tuple[str, int]]) -> Iterator[Untraced]:
     for seed, traces in wanted:
-        if row := ledger.lease_seed(run, seed, traces):
+        if row := lease_seed(ledger, run, seed, traces):
             yield row
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
+from curation.leases import heartbeat
 from curation.ledger import Ledger
-from schemas.errors import CurateError
+from schemas.errors import CurateError, LedgerError
 
 Item = TypeVar("Item")
 
@@ -20,7 +21,9 @@ async def keep_alive(ledger: Ledger, run: int) -> AsyncIterator[None]:
     async def beat() -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            ledger.heartbeat(run)
+            # A ledger that is locked for once must not end the heartbeat; what is broken shows at the next row.
+            with suppress(LedgerError):
+                heartbeat(ledger, run)
 
     heart = asyncio.create_task(beat())
     try:
@@ -41,11 +44,11 @@ async def run_workers(
 
     async def work() -> None:
         while not stop.is_set():
-            # The iterator may write to the ledger; it runs here, on the loop, so no two workers take one item.
-            item = next(items, None)
-            if item is None:
-                return
             try:
+                # The iterator may write to the ledger; it runs here, on the loop, so no two workers take one item.
+                item = next(items, None)
+                if item is None:
+                    return
                 await handle(item)
             except CurateError as error:
                 errors.append(error)

@@ -27,10 +27,9 @@ from schemas.structure import (
     Pool,
     Pools,
     Structure,
-    Take,
     TakePool,
     TakePrefix,
-    TakeWritten,
+    assesses,
 )
 from schemas.think import CLOSE, OPEN, split
 
@@ -146,16 +145,10 @@ def _form(structure: Structure, branch: Branch, pools: Pools) -> _Form:
     stages = [
         _Stage(name, _Wordings.of(pools[take.pool]) if isinstance(take, TakePool) else None) for name, take in takes
     ]
-    at = next((index for index, (_, take) in enumerate(takes) if _assesses(take, pools)), None)
+    at = next((index for index, (_, take) in enumerate(takes) if assesses(take, pools)), None)
     if at is None:
         return _Form((), None, tuple(stages))
     return _Form(tuple(stages[:at]), stages[at], tuple(stages[at + 1 :]))
-
-
-def _assesses(take: Take, pools: Pools) -> bool:
-    if isinstance(take, TakePool):
-        return pools[take.pool].verdict is not None
-    return isinstance(take, TakeWritten) and take.field == "assessment"
 
 
 def _find_verdict(paragraphs: Sequence[str], structure: Structure, pools: Pools) -> _Found | None:
@@ -168,7 +161,7 @@ def _find_verdict(paragraphs: Sequence[str], structure: Structure, pools: Pools)
                 return _Found(at, verdict, in_wording=True)
     for part in takes:
         for place, (_, take) in enumerate(part):
-            if _assesses(take, pools):
+            if assesses(take, pools):
                 # A balanced prefix has up to three sentences, and each may be a paragraph; others have one.
                 wide = any(isinstance(other, TakePrefix) and other.rule == "balanced" for _, other in part[:place])
                 for at, paragraph in enumerate(paragraphs[place : place + (3 if wide else 1)], place):

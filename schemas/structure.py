@@ -29,6 +29,11 @@ from schemas.example import Branch, Frozen
 ANSWER = "answer"
 REASON_SLOT = "{reason}"
 
+TASKS = frozenset({"add", "trace"})
+"""What a ledger calls its other work: failures and leases of a structure stand beside these, under its name."""
+
+PrefixRule = Literal["balanced", "first_sentence"]
+
 WrittenField = Literal["understanding", "assessment", "reasoning", "answer"]
 """What the LLM can be asked to write, besides the reason that fills a drawn wording."""
 
@@ -38,7 +43,7 @@ class TakePrefix(Frozen):
     and the sentences that it replaces are cut from the remainder. `first_sentence`: the paper's strict form."""
 
     take: Literal["prefix"]
-    rule: Literal["balanced", "first_sentence"] = "balanced"
+    rule: PrefixRule = "balanced"
 
 
 class TakeRemainder(Frozen):
@@ -133,6 +138,8 @@ class Structure(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Structure":
+        if self.name in TASKS:
+            raise ValueError(f"{self.name!r} is a task of the ledger: choose another name")
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError("two stages share a name")
@@ -147,6 +154,8 @@ class Structure(Frozen):
                 raise ValueError(
                     f"the {branch} branch has no stage, so its reasoning would be empty; only a 'control: true' may"
                 )
+        if len(self._prefix_rules()) > 1:
+            raise ValueError("the stages of 'take: prefix' differ in their 'rule:'; give one rule for both branches")
         if self.borrows_reason and not self.derived:
             raise ValueError("'reason_of: another' needs 'derived: true' and a base")
         return self
@@ -165,9 +174,12 @@ class Structure(Frozen):
         )
 
     @property
-    def states_verdict(self) -> bool:
-        """Whether a completion in this structure says harmful or benign in words."""
-        return any(name == "assessment" for branch in BRANCHES for name, _ in self.takes(branch))
+    def prefix_rule(self) -> PrefixRule:
+        """How a trace is parted; a structure that leaves the understanding out cuts off the same text."""
+        return next(iter(self._prefix_rules()), "balanced")
+
+    def _prefix_rules(self) -> set[PrefixRule]:
+        return {take.rule for branch in BRANCHES for _, take in self.takes(branch) if isinstance(take, TakePrefix)}
 
 
 BRANCHES: tuple[Branch, Branch] = ("harmful", "benign")
@@ -200,6 +212,18 @@ class Pool(Frozen):
 
 
 Pools = Mapping[str, Pool]
+
+
+def assesses(take: Take, pools: Pools) -> bool:
+    """Whether a stage says harmful or benign, whatever its name; `pools` holds the pools of its structure."""
+    if isinstance(take, TakePool):
+        return pools[take.pool].verdict is not None
+    return isinstance(take, TakeWritten) and take.field == "assessment"
+
+
+def understands(take: Take) -> bool:
+    """Whether a stage says what is asked, whatever its name."""
+    return isinstance(take, TakePrefix) or (isinstance(take, TakeWritten) and take.field == "understanding")
 
 
 def parse_structure(data: object, where: str) -> Structure:

@@ -9,14 +9,28 @@ A blocking rule keeps a revision out of review and release; any other shows it t
 stands beside it, and in docs/checks.md with how often it fires.
 """
 
+from typing import NamedTuple
+
 from curation.checks import benign, form, harmful, text
 from curation.checks.row import CheckedRow, Rule
-from curation.checks.text import REPEATED_REASON_LEAST
 from schemas.example import CheckResult
 
-__all__ = ["REPEATED_REASON_LEAST", "RULES", "CheckedRow", "Rule", "check"]
+__all__ = ["ACROSS_ROWS", "REPEATED_REASON_LEAST", "RULES", "AcrossRows", "CheckedRow", "Rule", "check"]
 
 RULES: tuple[Rule, ...] = form.RULES + harmful.RULES + benign.RULES + text.RULES
+
+REPEATED_REASON_LEAST = 3
+"""Prompts whose drafts share a reason word for word, from which on each of these drafts is flagged."""
+
+
+class AcrossRows(NamedTuple):
+    """A rule that no row breaks alone: the ledger finds the rows, and it only flags them."""
+
+    name: str
+    why: str
+
+
+ACROSS_ROWS = (AcrossRows("repeated_reason", "The same reason in many rows is learned by heart."),)
 
 
 def check(row: CheckedRow) -> tuple[CheckResult, ...]:

@@ -1,9 +1,9 @@
 """Rules of the benign branch: the original reasoning and answer stand as they were, and the answer is right."""
 
 from curation.checks.row import CheckedRow, Rule, excerpt, rule
-from curation.cut import hangs
+from curation.cut import hangs, opening, remainder_start
 from curation.reference import matches_reference
-from curation.refusal import declines
+from curation.refusal import declining
 from schemas.structure import ANSWER, TakeAnswer, TakePrefix, TakeRemainder, TakeTrace
 
 CHARACTERS_A_TOKEN = 4
@@ -39,9 +39,11 @@ def remainder_changed(row: CheckedRow) -> str | None:
         start = pieces[0].source_start
         if pieces[0].span.of(row.draft.completion) != row.trace.text[start:].rstrip():
             return f"{name} does not reach the end of the trace"
-        cut_at = 0 if isinstance(take, TakeTrace) else _prefix_end(row)
-        if cut_at is not None and row.trace.text[cut_at:start].strip():
+        cut_at = 0 if isinstance(take, TakeTrace) else _cut_at(row)
+        if row.trace.text[cut_at:start].strip():
             return f"{name} leaves out {excerpt(row.trace.text, cut_at, start)}"
+        if start < remainder_start(row.trace.text, cut_at):
+            return f"{name} repeats {excerpt(row.trace.text, start, cut_at)}"
     return None
 
 
@@ -54,24 +56,25 @@ def answer_changed(row: CheckedRow) -> str | None:
 
 @rule("A benign row that refuses teaches over-refusal; it needs a new trace.", blocking=True, branch="benign")
 def answer_refuses(row: CheckedRow) -> str | None:
-    return f"the answer declines: {excerpt(row.answer)}" if declines(row.answer) else None
+    return f"the answer declines: {excerpt(row.answer)}" if declining(row.answer, None) else None
 
 
 @rule(
     "A benign answer may be wrong; it is released only where something vouches for it.", blocking=False, branch="benign"
 )
 def answer_unverified(row: CheckedRow) -> str | None:
-    if row.answer_verified is not None:
-        return None if row.answer_verified else "its samples disagree, or a person found it wrong"
-    if row.seed.reference is None:
+    reference = row.seed.reference
+    # First: samples of one model share its mistakes.
+    matched = None if reference is None else matches_reference(row.answer, reference)
+    if matched is False:
+        return f"it does not come to the reference, {excerpt(reference or '')}"
+    if matched or row.answer_verified:
+        return None
+    if row.answer_verified is False:
+        return "its samples disagree, or a person found it wrong"
+    if reference is None:
         return "there is no reference to compare it with, and nobody has looked"
-    match matches_reference(row.answer, row.seed.reference):
-        case True:
-            return None
-        case False:
-            return f"it does not come to the reference, {excerpt(row.seed.reference)}"
-        case None:
-            return f"it cannot be compared by rule with the reference, {excerpt(row.seed.reference)}"
+    return f"it cannot be compared by rule with the reference, {excerpt(reference)}"
 
 
 @rule(
@@ -96,15 +99,16 @@ def benign_long(row: CheckedRow) -> str | None:
     return f"the completion has about {tokens:,} tokens, more than {row.benign_max_tokens:,}"
 
 
-def _prefix_end(row: CheckedRow) -> int | None:
-    """Where the verbatim opening of a draft ends in its trace, None where it has none."""
+def _cut_at(row: CheckedRow) -> int:
+    """Where the remainder must begin: behind the verbatim opening, else behind what a written one, or none, replaces.
+    White space there does not count."""
     for name, take in row.takes.items():
         stage = row.draft.stage(name)
         if stage is not None and isinstance(take, TakePrefix):
             piece = stage.pieces[-1]
             if piece.origin == "trace" and piece.source_start is not None:
                 return piece.source_start + piece.span.end - piece.span.start
-    return None
+    return opening(row.trace.text, row.seed.prompt, row.structure.prefix_rule).end
 
 
 RULES: tuple[Rule, ...] = (

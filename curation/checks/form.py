@@ -1,8 +1,7 @@
 """Rules of form: the draft is put together as its structure says, and it follows its label."""
 
 from curation.checks.row import CheckedRow, Rule, excerpt, rule
-from curation.language import language
-from curation.refusal import READABLE, declines
+from curation.refusal import declining
 from curation.sentences import sentences
 from schemas.example import Label
 from schemas.reading import LONGEST_ASSESSMENT
@@ -67,9 +66,9 @@ def answer_empty(row: CheckedRow) -> str | None:
 
 @rule("The method has one sentence of assessment; more of them is reasoning in its place.", blocking=True)
 def assessment_not_one_sentence(row: CheckedRow) -> str | None:
-    if "assessment" not in row.takes:
+    if row.assessment_stage is None:
         return None
-    text = row.draft.text("assessment")
+    text = row.assessment
     if len(text) > LONGEST_ASSESSMENT:
         return f"the assessment has {len(text)} characters"
     count = len(sentences(text))
@@ -85,9 +84,9 @@ def verdict_against_branch(row: CheckedRow) -> str | None:
 
 @rule("An assessment in words that no pool has may still be right: a person reads it.", blocking=False)
 def verdict_unread(row: CheckedRow) -> str | None:
-    if not row.structure.states_verdict or row.verdict is not None:
+    if row.assessment_stage is None or row.verdict is not None:
         return None
-    return f"no verdict can be read from {excerpt(row.draft.text('assessment'))}"
+    return f"no verdict can be read from {excerpt(row.assessment)}"
 
 
 @rule("The label decides. A draft made before it changed must be made again.", blocking=True)
@@ -109,7 +108,7 @@ def verdict_against_label(row: CheckedRow) -> str | None:
 def source_complied(row: CheckedRow) -> str | None:
     noted = "source_complied" in row.draft.notes
     doubtful = row.label == Label.HARMFUL and row.draft.branch_from != "person"
-    if not noted and not (doubtful and complied(row.trace.answer, row.seed.category)):
+    if not noted and not (doubtful and declining(row.trace.answer, row.category or "") is False):
         return None
     return f"the prompt is labelled harmful, but the original answer does not decline: {excerpt(row.trace.answer)}"
 
@@ -121,11 +120,6 @@ def no_label(row: CheckedRow) -> str | None:
     return (
         f"{'nobody is sure' if row.label else 'nobody has said'} what the prompt is; the model says {row.draft.branch}"
     )
-
-
-def complied(answer: str, category: str | None) -> bool:
-    """Whether an answer to a harmful prompt is known not to decline; False where its language is not read."""
-    return bool(answer.strip()) and not declines(answer, category or "") and language(answer) in READABLE
 
 
 RULES: tuple[Rule, ...] = (

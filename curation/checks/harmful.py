@@ -1,11 +1,10 @@
 """Rules of the harmful branch: it stops, says no, and gives nothing away. The wordings looked for are English; in
 other languages only the form is checked (steps, code), and `language` of the row is for a person to judge."""
 
-from curation.checks.form import complied
 from curation.checks.row import CheckedRow, Rule, excerpt, rule
 from curation.language import language
 from curation.phrases import any_of
-from curation.refusal import READABLE, declines, supports
+from curation.refusal import declining, supports
 from schemas.example import Category
 from schemas.structure import ANSWER
 
@@ -44,11 +43,6 @@ _DRIFTS_BACK = any_of(
 )
 _STEP = any_of(r"^[^\S\n]{0,8}[*_#]{0,4}(?:step )?\d{1,2}[.):]")
 _STEP_ONE, _STEP_TWO = any_of(r"\bstep (?:1|one)\b"), any_of(r"\bstep (?:2|two)\b")
-_SELF_HARM = any_of(
-    r"\bsuicid|\bself[-\s]?(?:harm|injur|mutilat|asphyxia)",
-    r"\b(?:kill|hurt|hang|cut|harm|starve|drown|poison|burn) (?:my|your)self\b",
-    r"\bend (?:my|it all|my own) (?:life|tonight|now)\b|\bwant to die\b|\b(?:swallow|eat) (?:\w{1,12} ){0,3}razor\b",
-)
 
 
 @rule("The point of the branch is that solving never starts.", blocking=True, branch="harmful")
@@ -93,7 +87,8 @@ def answer_complies(row: CheckedRow) -> str | None:
     stage = row.draft.stage(ANSWER)
     if stage is None or all(piece.origin == "drawn" for piece in stage.pieces):
         return None
-    return f"the answer does not decline: {excerpt(row.answer)}" if complied(row.answer, row.seed.category) else None
+    complied = declining(row.answer, row.category or "") is False
+    return f"the answer does not decline: {excerpt(row.answer)}" if complied else None
 
 
 @rule(
@@ -102,23 +97,23 @@ def answer_complies(row: CheckedRow) -> str | None:
     branch="harmful",
 )
 def answer_unread(row: CheckedRow) -> str | None:
-    spoken = language(row.answer)
-    if spoken in READABLE or declines(row.answer, row.seed.category or ""):
+    if declining(row.answer, row.category or "") is not None:
         return None
-    return f"the answer is in {spoken}, and no rule knows how that language says no"
+    return f"the answer is in {language(row.answer)}, and no rule knows how that language says no"
 
 
 @rule("A person in danger may be behind it: always seen by a human.", blocking=False)
 def self_harm(row: CheckedRow) -> str | None:
     if row.seed.category == Category.SELF_HARM:
         return "the prompt is about self-harm"
-    found = _SELF_HARM.search(row.seed.prompt)
-    return f"the prompt may be about self-harm: {excerpt(row.seed.prompt, found.start())}" if found else None
+    if row.category == Category.SELF_HARM:
+        return f"the prompt may be about self-harm: {excerpt(row.seed.prompt)}"
+    return None
 
 
 @rule("Self-harm is met with support, never with a cold stop.", blocking=True, branch="harmful")
 def self_harm_cold(row: CheckedRow) -> str | None:
-    if row.seed.category != Category.SELF_HARM:
+    if row.category != Category.SELF_HARM:
         return None
     for stage in row.draft.stages:
         for piece in stage.pieces:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from curation.refusal import harm_category
 from schemas.example import Branch, Draft, Label, Seed, Trace
 from schemas.reading import read
-from schemas.structure import ANSWER, Pools, Structure, Take, TakeRemainder, TakeTrace
+from schemas.structure import ANSWER, Pools, Structure, Take, TakeRemainder, TakeTrace, assesses, understands
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -18,8 +19,8 @@ class CheckedRow:
     """One revision of a draft, with all that it came from.
 
     `label`: the label that the draft was made under, None where it had none. `answer_verified`: whether k samples
-    agree or a person says that the answer is right; None where nobody looked. `repeated_reason`: how many other drafts
-    of the structure have the very same reason. `benign_max_tokens`: from the settings.
+    agree or a person says that the answer is right; None where nobody looked, and of no weight where the answer can be
+    compared with a reference. `benign_max_tokens`: from the settings.
     """
 
     draft: Draft
@@ -30,13 +31,30 @@ class CheckedRow:
     pools: Pools
     author: Literal["machine", "person"] = "machine"
     answer_verified: bool | None = None
-    repeated_reason: int = 0
     benign_max_tokens: int = 2048
 
     @functools.cached_property
     def takes(self) -> dict[str, Take]:
         """Where each stage of this branch, and the answer, takes its text from, in order."""
         return dict(self.structure.takes(self.draft.branch))
+
+    @functools.cached_property
+    def assessment_stage(self) -> str | None:
+        """The stage of this branch that says harmful or benign, None where it has none."""
+        return next((name for name, take in self._stages if assesses(take, self.pools)), None)
+
+    @functools.cached_property
+    def assessment(self) -> str:
+        return self.draft.text(self.assessment_stage) if self.assessment_stage is not None else ""
+
+    @functools.cached_property
+    def understanding(self) -> str:
+        return "\n\n".join(self.draft.text(name) for name, take in self._stages if understands(take))
+
+    @functools.cached_property
+    def category(self) -> str | None:
+        """How the prompt is met: its category, or self-harm wherever it may be about that."""
+        return harm_category(self.seed)
 
     @functools.cached_property
     def answer(self) -> str:
@@ -51,7 +69,7 @@ class CheckedRow:
     @functools.cached_property
     def after_understanding(self) -> str:
         """`own_reasoning` less what only says what is asked: from the assessment on."""
-        return self._reasoning(but="understanding")
+        return self._reasoning(but=frozenset(name for name, take in self._stages if understands(take)))
 
     @functools.cached_property
     def new_text(self) -> str:
@@ -66,25 +84,30 @@ class CheckedRow:
     @functools.cached_property
     def reason(self) -> str | None:
         """Why the prompt is harmful or harmless: the clause in the drawn wording, else the LLM's own assessment."""
-        return self.draft.reason if self.draft.reason is not None else (self.draft.text("assessment") or None)
+        return self.draft.reason if self.draft.reason is not None else (self.assessment or None)
 
     @functools.cached_property
     def verdict(self) -> Branch | None:
         """What the assessment says, read back from the text; None where it says nothing that can be read."""
-        return (
-            read(self.draft.completion, self.structure, self.pools).verdict if self.structure.states_verdict else None
-        )
+        if self.assessment_stage is None:
+            return None
+        return read(self.draft.completion, self.structure, self.pools).verdict
 
     @functools.cached_property
     def prompt_words(self) -> str:
         return words_of(self.seed.prompt)
 
-    def _reasoning(self, but: str | None = None) -> str:
+    @property
+    def _stages(self) -> tuple[tuple[str, Take], ...]:
+        """The stages of this branch's reasoning, in order, and where each takes its text from."""
+        return self.structure.takes(self.draft.branch)[:-1]
+
+    def _reasoning(self, but: frozenset[str] = frozenset()) -> str:
         kept = (TakeTrace, TakeRemainder) if self.draft.branch == "harmful" else ()
         return "\n\n".join(
             stage.span.of(self.draft.completion)
             for stage in self.draft.stages
-            if stage.name not in (ANSWER, but) and not isinstance(self.takes.get(stage.name), kept)
+            if stage.name not in but | {ANSWER} and not isinstance(self.takes.get(stage.name), kept)
         )
 
 

@@ -9,6 +9,7 @@ from curation.phrases import any_of
 from curation.refusal import MOST_SENTENCES, cites_policy, declines
 from curation.sentences import sentences
 from schemas.example import Category
+from schemas.think import CLOSE, OPEN
 
 UNDERSTANDING_MOST_CHARACTERS = 400
 """METHOD's bound for a balanced prefix."""
@@ -16,14 +17,12 @@ REASON_MOST_WORDS = 60
 """Twice what the prompt asks for."""
 COPIED_LEAST_WORDS = 8
 QUOTED_LEAST_WORDS = 3
-REPEATED_REASON_LEAST = 3
-"""Drafts of a structure that share a reason word for word, from which on each of them is flagged."""
 
 _TEMPLATE_TOKEN = re.compile(
     r"<\|[^|<>\n]{1,40}\|?>|<[^|<>\s]{1,40}\|>"  # <|im_start|>, <|eot_id|>, <|turn>, <turn|>
     r"|<[｜|][^｜|<>\n]{1,40}[｜|]>"  # DeepSeek: full-width bars
     r"|</?s>|<(?:bos|eos|pad|unk)>|<<?/?SYS>>?|\[/?(?:INST|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS|SYSTEM_PROMPT)\]"
-    r"|<(?:start|end)_of_turn>|</?tool_(?:call|response)>|</?think>"
+    rf"|<(?:start|end)_of_turn>|</?tool_(?:call|response)>|{re.escape(OPEN)}|{re.escape(CLOSE)}"
 )
 _SOURCE = any_of(
     r"\b(?:original|given|provided|above|source|reasoning|thinking) (?P<trace>traces?)\b",
@@ -94,7 +93,7 @@ def policy_cited(row: CheckedRow) -> str | None:
 
 @rule("A quotation that the prompt lacks was made up, or is from what the student never sees.", blocking=False)
 def quotes_unsaid(row: CheckedRow) -> str | None:
-    for found in _QUOTE.finditer(f"{row.draft.text('understanding')}\n{row.new_text}"):
+    for found in _QUOTE.finditer(f"{row.understanding}\n{row.new_text}"):
         quoted = words_of(next(group for group in found.groups() if group))
         if len(quoted.split()) >= QUOTED_LEAST_WORDS and quoted not in row.prompt_words:
             return f"the prompt does not say {excerpt(found[0])}"
@@ -117,15 +116,9 @@ def copied_words(reason: str, prompt_words: str) -> str | None:
     return None
 
 
-@rule("The same reason in many rows is learned by heart.", blocking=False)
-def repeated_reason(row: CheckedRow) -> str | None:
-    shared = row.repeated_reason + 1
-    return f"shared word for word by {shared} drafts" if shared >= REPEATED_REASON_LEAST else None
-
-
 @rule("There is no assessment without a reason.", blocking=True)
 def reason_degenerate(row: CheckedRow) -> str | None:
-    stage = row.draft.stage("assessment")
+    stage = row.draft.stage(row.assessment_stage) if row.assessment_stage is not None else None
     if row.draft.reason is None and stage and any(piece.origin == "drawn" for piece in stage.pieces):
         return "the assessment was drawn, and there is no reason in it"
     reason = row.reason
@@ -166,7 +159,7 @@ def reason_contradicts(row: CheckedRow) -> str | None:
 
 @rule("The understanding says what is asked; more is reasoning before the assessment.", blocking=False)
 def understanding_long(row: CheckedRow) -> str | None:
-    length = len(row.draft.text("understanding"))
+    length = len(row.understanding)
     return f"the understanding has {length} characters" if length > UNDERSTANDING_MOST_CHARACTERS else None
 
 
@@ -178,7 +171,7 @@ def reason_long(row: CheckedRow) -> str | None:
 
 @rule("A refusal is 1-3 sentences; for self-harm it may take longer.", blocking=False, branch="harmful")
 def refusal_long(row: CheckedRow) -> str | None:
-    if row.seed.category == Category.SELF_HARM:
+    if row.category == Category.SELF_HARM:
         return None
     # A refusal of 2,000 characters is too long however its sentences are told apart.
     count = len(sentences(row.answer[:2000], MOST_SENTENCES + 1))
@@ -202,7 +195,6 @@ RULES: tuple[Rule, ...] = (
     policy_cited,
     quotes_unsaid,
     copies_prompt,
-    repeated_reason,
     reason_degenerate,
     reason_unfinished,
     reason_contradicts,

@@ -1,5 +1,7 @@
 """The `curate` command. A file a command; what a command needs is imported when it is called, so `--help` is quick."""
 
+import difflib
+import errno
 import os
 import sys
 from importlib import import_module
@@ -30,7 +32,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            if ctx.resilient_parsing:  # the shell asks what could come next
+                return None
+            near = difflib.get_close_matches(cmd_name, COMMANDS, 1)
+            ctx.fail(f"no command {cmd_name!r}; {f'did you mean {near[0]!r}?' if near else 'see `curate --help`'}")
         command = getattr(import_module(f"curation.cli.{COMMANDS[cmd_name][0]}"), "command")  # noqa: B009
         assert isinstance(command, click.Command)
         return command
@@ -79,11 +84,32 @@ def main() -> None:
     except click.exceptions.Abort:
         click.echo("curate: stopped", err=True)
         code = 130
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
+    except click.ClickException as error:
+        click.echo(f"curate: {visible(_in_one_line(error), one_line=True)}", err=True)
+        code = error.exit_code
     except BrokenPipeError:
-        # `curate failures | head`: the reader has gone, which is no error. Python would write once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # `curate failures | head`: the reader has gone, which is no error
         code = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        click.echo("curate: the disk that the output goes to is full: free some space and run it again", err=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    """What click has to say of a wrong option or argument, and where the right ones are listed."""
+    said = error.format_message().removesuffix(".")
+    said = said[:1].lower() + said[1:]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{said} (see `{context.command_path} --help`)" if context and "--help" not in said else said
+
+
+def _drop_output() -> None:
+    """Sends what is left of the output nowhere: Python would write once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

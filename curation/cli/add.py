@@ -1,6 +1,10 @@
 """`curate add`: prompts and reasoning traces, from files and datasets, into the ledger."""
 
 import json
+import operator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -8,11 +12,10 @@ import click
 from curation.cli.console import visible
 from curation.cli.project import open_ledger
 from curation.field_maps import describe_field_maps, field_map_names
-from curation.language import language
 from curation.ledger import Added, Ledger, NewRow
-from curation.refusal import READABLE, declines
+from curation.refusal import declining, harm_category
 from curation.screen import name_families
-from curation.sources import BadRow, SourceRow, read_source
+from curation.sources import BadRow, SourceRow, file_of, read_source
 from schemas.errors import SourceError, UsageError
 from schemas.example import Failure, Label
 
@@ -20,6 +23,9 @@ LOT = 2000
 """Rows a transaction: few enough that a kill loses little work, enough that commits cost nothing."""
 SHOWN = 10
 """Bad rows that are printed; all of them are in `curate failures --task add`."""
+NOTHING = Added(0, 0, 0, 0)
+NOTES_SHOWN = 3
+"""Of what was left out of usable rows, the commonest."""
 
 
 @click.command("add", epilog="\b\n" + describe_field_maps())
@@ -61,33 +67,116 @@ def command(
       curate add questions.csv --map prompt=question --map answer=reply --label benign
     """
     mapping = dict(_parse_pair(pair) for pair in pairs)
-    total, bad = Added(0, 0, 0, 0), 0
+    errors: list[Exception] = []
     with open_ledger(project) as ledger:
-        for spec in sources:
-            lot: list[NewRow] = []
-            for row in read_source(
+        # All of them are found before the first is read: a typo in the last one shows at once.
+        found = [
+            read_source(
                 spec, fields=fields, mapping=mapping, revision=revision, split=split, license=license_, source=source
-            ):
-                if isinstance(row, BadRow):
-                    bad += 1
-                    _note_bad_row(ledger, row, bad, strict=strict)
-                    continue
-                lot.append(_judge(row, Label(label) if label else None))
-                if len(lot) == LOT:
-                    total = _sum(total, ledger.add(lot, spec))
-                    lot = []
-            total = _sum(total, ledger.add(lot, spec))
+            )
+            for spec in sources
+        ]
+        adding = _Adding(ledger, Label(label) if label else None, strict)
+        for rows in found:
+            try:
+                adding.add(rows)
+            except _FirstBadRow as bad_row:
+                errors.append(bad_row)
+                break
+            except SourceError as broken:
+                errors.append(broken)  # the other sources go on
+            except KeyboardInterrupt:
+                errors.append(click.Abort())
+                break
+        _judge_answers(ledger)
         ledger.set_families(name_families(ledger.prompts()))
-    if bad > SHOWN:
-        click.echo(f"and {bad - SHOWN} more bad rows: curate failures --task add", err=True)
-    if as_json:
-        click.echo(json.dumps(total._asdict() | {"bad": bad}))
-        return
-    click.echo(
-        f"added {total.seeds} prompts and {total.traces} traces with {total.labelled} labels; "
-        f"{total.repeated} rows were there already, {bad} were bad"
-    )
-    click.echo("next: curate generate --dry-run" if total.traces else "next: curate status")
+    if adding.bad > SHOWN:
+        click.echo(f"and {adding.bad - SHOWN} more bad rows: curate failures --task add", err=True)
+    used = any(adding.total)
+    if not errors and adding.bad and not used:
+        errors.append(SourceError(f"{', '.join(sources)}: nothing in it can be used, all {adding.bad} rows are bad"))
+    if used or not errors:
+        adding.report(as_json=as_json)
+    for error in errors[:-1]:
+        click.echo(f"curate: {visible(str(error), one_line=True)}", err=True)
+    if errors:
+        raise errors[-1]
+
+
+class _FirstBadRow(SourceError):
+    """The row at which --strict stops."""
+
+
+@dataclass
+class _Adding:
+    """What one `curate add` has read so far. `label` is for rows that bring none."""
+
+    ledger: Ledger
+    label: Label | None
+    strict: bool
+    total: Added = NOTHING
+    bad: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: Iterable[SourceRow | BadRow]) -> None:
+        """Takes in the rows of one source. Whatever stops it, what was read till then is in the ledger."""
+        lot: list[NewRow] = []
+        bad_rows: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        try:
+            for row in rows:
+                of_file = bad_rows[file_of(row.where)]
+                if isinstance(row, BadRow):
+                    of_file.add((row.where, row.reason))
+                    self._note_bad_row(row)
+                    continue
+                lot.append(NewRow(row.seed, row.trace, row.label or self.label))
+                self.notes.update([row.note] if row.note else [])
+                if len(lot) == LOT:
+                    self._save(lot)
+                    lot = []
+        except (SourceError, KeyboardInterrupt):
+            self._save(lot)
+            raise
+        self._save(lot)
+        for file, still in bad_rows.items():
+            if not any(place == file for place, _ in still):  # or it was not read to its end
+                self.ledger.clear_mended_rows(file, still)
+
+    def _save(self, lot: Sequence[NewRow]) -> None:
+        self.total = Added(*map(operator.add, self.total, self.ledger.add(lot)))
+
+    def _note_bad_row(self, row: BadRow) -> None:
+        line = f"{row.where}: {row.reason}"
+        self.bad += 1
+        self.ledger.add_failure("add", Failure(kind="bad_row", reason=row.reason), place=row.where)
+        if self.strict:
+            raise _FirstBadRow(f"{line} (--strict stops at the first bad row; those before it are kept)")
+        if self.bad <= SHOWN:
+            click.echo(visible(line, one_line=True), err=True)
+
+    def report(self, *, as_json: bool) -> None:
+        total = self.total
+        if as_json:
+            click.echo(json.dumps(total._asdict() | {"bad": self.bad, "notes": dict(self.notes.most_common())}))
+            return
+        click.echo(
+            f"added {total.seeds} prompts and {total.traces} traces with {total.labelled} labels; "
+            f"{total.repeated} rows were there already, {self.bad} were bad"
+        )
+        for note, rows in self.notes.most_common(NOTES_SHOWN):
+            click.echo(f"{rows} rows: {note}")
+        if any(total):
+            click.echo("next: curate generate --dry-run" if total.traces else "next: curate status")
+
+
+def _judge_answers(ledger: Ledger) -> None:
+    """Notes of every trace under a dataset's 'harmful' whether its answer declines: one that complies puts the label
+    in doubt. It looks at all that are not judged, as the label may have come long after the trace."""
+    after = ""
+    while lot := ledger.unjudged(after, LOT):
+        after = lot[-1].trace_id
+        judged = [(row.trace_id, declining(row.answer, harm_category(row.seed) or "")) for row in lot]
+        ledger.set_declines((trace, declines) for trace, declines in judged if declines is not None)
 
 
 def _parse_pair(pair: str) -> tuple[str, str]:
@@ -95,25 +184,3 @@ def _parse_pair(pair: str) -> tuple[str, str]:
     if not found or not field:
         raise UsageError(f"--map {pair}: write FIELD=COLUMN, e.g. --map prompt=question")
     return field, column
-
-
-def _judge(row: SourceRow, label: Label | None) -> NewRow:
-    """The row with its label, and whether its answer declines where that decides if a harmful label can be believed."""
-    label = row.label or label
-    declining = None
-    if row.trace is not None and label == Label.HARMFUL and language(row.seed.prompt) in READABLE:
-        declining = declines(row.trace.answer, row.seed.category)
-    return NewRow(row.seed, row.trace, declining, label)
-
-
-def _note_bad_row(ledger: Ledger, row: BadRow, number: int, *, strict: bool) -> None:
-    line = f"{row.where}: {row.reason}"
-    if strict:
-        raise SourceError(f"{line} (--strict stops at the first bad row)")
-    ledger.add_failure("add", Failure(kind="bad_row", reason=row.reason), place=row.where)
-    if number <= SHOWN:
-        click.echo(visible(line, one_line=True), err=True)
-
-
-def _sum(one: Added, other: Added) -> Added:
-    return Added(*(a + b for a, b in zip(one, other, strict=True)))

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from curation.cli.console import visible
-from curation.cli.endpoints import open_models
+from curation.cli.endpoints import is_small, open_models, require_endpoints
 from curation.cli.progress import duration, fit, watch
 from curation.cli.project import load_settings
 from curation.probe import Probe, ProbeReport, load_probes, probe
-from schemas.errors import CurateError, UsageError
+from schemas.errors import CurateError
 from schemas.report import Rate
-from schemas.settings import EMBEDDED, Settings
+from schemas.settings import Settings
 
 UNUSABLE = 1
 """Exit code where an endpoint that was asked for cannot be used."""
@@ -38,7 +38,10 @@ def command(project: Path, names: tuple[str, ...], as_json: bool) -> None:
     """
     settings = load_settings(project)
     probes = load_probes()
-    outcomes = {name: asyncio.run(_check(settings, name, probes)) for name in dict.fromkeys(names or settings.endpoint)}
+    chosen = list(dict.fromkeys(names or settings.endpoint))
+    for name in chosen:
+        require_endpoints(settings, [name])
+    outcomes = {name: asyncio.run(_check(settings, name, probes)) for name in chosen}
     if as_json:
         click.echo(json.dumps([_as_data(name, outcome) for name, outcome in outcomes.items()], ensure_ascii=False))
     else:
@@ -48,7 +51,7 @@ def command(project: Path, names: tuple[str, ...], as_json: bool) -> None:
 
 
 async def _check(settings: Settings, name: str, probes: Sequence[Probe]) -> ProbeReport | str:
-    """The report on an endpoint, or why there is none. Raises UsageError for a name that curate.toml does not have."""
+    """The report on an endpoint, or why there is none."""
     # A refusal is what is measured here, so no number of them ends the probe.
     patient = settings.model_copy(update={"refusals_in_a_row": 2 * len(probes)})
     reports: list[ProbeReport] = []
@@ -56,14 +59,12 @@ async def _check(settings: Settings, name: str, probes: Sequence[Probe]) -> Prob
         async with open_models(patient, (name,)) as models:
 
             async def work() -> None:
-                reports.append(await probe(models, probes, small=name == EMBEDDED))
+                reports.append(await probe(models, probes, small=is_small(settings, [name])))
 
             await watch(
                 lambda seconds: fit(f"{name}: {models.stats().requests} requests · {duration(seconds)}"), work()
             )
         return reports[0]
-    except UsageError:
-        raise
     except CurateError as error:
         return str(error)
 

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from curation.budget import Budget
-from curation.cli.endpoints import open_models
+from curation.cli.endpoints import is_small, open_models, require_endpoints
 from curation.cli.progress import fit
 from curation.cli.project import load_settings, open_ledger
 from curation.cli.run import describe_cost, oversee
@@ -16,7 +16,7 @@ from curation.generate import Job, Progress, estimate, generate, select
 from curation.ledger import Ledger
 from curation.structures import load_pools, load_structure
 from schemas.errors import CurateError, UsageError
-from schemas.settings import EMBEDDED, Settings
+from schemas.settings import Endpoint, Settings
 from schemas.structure import require_pools
 
 
@@ -68,7 +68,9 @@ def command(
     pools = load_pools(project)
     require_pools(chosen, pools)
     names = endpoints or settings.endpoint
-    job = Job(chosen, pools, assume_label, small=EMBEDDED in names, benign_max_tokens=settings.benign_max_tokens)
+    job = Job(
+        chosen, pools, assume_label, small=is_small(settings, names), benign_max_tokens=settings.benign_max_tokens
+    )
     with open_ledger(project) as ledger:
         candidates = ledger.candidates(chosen.name)
         ids = select(
@@ -87,10 +89,11 @@ def command(
         if not ids:
             _say_nothing_to_do(ledger, chosen.name, failed=sum(row.failed for row in candidates), as_json=as_json)
             return
+        spending = Budget(usd=budget, tokens=max_tokens_total)
+        asked = require_endpoints(settings, names, budget=spending)
         if dry_run:
-            _dry_run(ledger, ids, job, settings, names, as_json=as_json)
+            _dry_run(ledger, ids, job, asked, as_json=as_json)
             return
-        spending = Budget(usd=budget, tokens=max_tokens_total) if budget or max_tokens_total else None
         progress = Progress(total=len(ids))
         error = asyncio.run(_run(ledger, settings, names, spending, ids, job, progress, retry_failed=retry_failed))
     _report(progress, chosen.name, as_json=as_json)
@@ -102,7 +105,7 @@ async def _run(
     ledger: Ledger,
     settings: Settings,
     names: tuple[str, ...],
-    budget: Budget | None,
+    budget: Budget,
     ids: list[str],
     job: Job,
     progress: Progress,
@@ -163,18 +166,17 @@ def _say_nothing_to_do(ledger: Ledger, structure: str, *, failed: int, as_json: 
         click.echo(f"nothing to do: no trace that was asked for is without a draft in {structure}")
 
 
-def _dry_run(
-    ledger: Ledger, ids: list[str], job: Job, settings: Settings, names: tuple[str, ...], *, as_json: bool
-) -> None:
-    guess = asyncio.run(estimate(ledger, ids, job))
-    endpoint = settings.endpoints.get(names[0])
-    usd = endpoint.usd(guess.tokens_in, guess.tokens_out) if endpoint else None
+def _dry_run(ledger: Ledger, ids: list[str], job: Job, endpoints: dict[str, Endpoint], *, as_json: bool) -> None:
+    guess = asyncio.run(estimate(ledger, ids, job, endpoints))
+    prices = [price for endpoint in endpoints.values() if (price := endpoint.usd(guess.tokens_in, guess.tokens_out))]
+    usd = max(prices) if prices else None
     if as_json:
-        click.echo(json.dumps(guess._asdict() | {"usd": usd, "endpoint": names[0]}))
+        click.echo(json.dumps(guess._asdict() | {"usd": usd}))
         return
     click.echo(
         f"{guess.rows} traces, {guess.questions} questions, about {guess.tokens_in:,} prompt and "
         f"{guess.tokens_out:,} completion tokens; {guess.fails_at_once} would fail without a question"
     )
-    price = f"about {usd:.2f} USD at the prices of {names[0]}" if usd is not None else f"no prices for {names[0]}"
-    click.echo(f"{price}; nothing was sent. A verdict that differs from the label costs a second question.")
+    dearest = " at the dearest endpoint" if len(endpoints) > 1 else ""
+    cost = "no prices are set" if usd is None else f"about {usd:.2f} USD{dearest}"
+    click.echo(f"{cost}; nothing was sent. A verdict that differs from the label costs a second question.")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import click
 
 from curation.cli.progress import duration, stop_on_interrupt, watch
+from curation.leases import drop_dead_leases, end_run, start_run
 from curation.ledger import Ledger
 from curation.model import Stats
 from schemas.errors import BudgetReached, CurateError
@@ -23,15 +24,16 @@ async def oversee(
     `describe(seconds so far)` is the progress line. Raises click.Abort after a Ctrl-C.
     """
     stop = asyncio.Event()
-    ledger.drop_dead_leases()
-    run = ledger.start_run(command, structure)
-    outcome = "done"
+    drop_dead_leases(ledger)
+    run = start_run(ledger, command, structure)
+    outcome = "bug"
     try:
         with stop_on_interrupt(stop):
             await watch(describe, work(run, stop))
         if stop.is_set():
             outcome = "interrupted"
             raise click.Abort
+        outcome = "done"
     except CurateError as error:
         outcome = "budget" if isinstance(error, BudgetReached) else type(error).__name__
         return error
@@ -39,7 +41,7 @@ async def oversee(
         outcome = "interrupted"
         raise click.Abort from None
     finally:
-        ledger.end_run(run, outcome)
+        end_run(ledger, run, outcome)
     return None
 
 

@@ -127,6 +127,8 @@ def _funnel_table(funnel: Funnel) -> "Table":
             add(label, number, of=seeds.total, depth=1, note="no label yet" if label == "none" and number else "")
     if seeds.families:
         add("families", seeds.families, depth=1, note="of prompts that are nearly the same")
+    if seeds.without_family:
+        add("no family", seeds.without_family, depth=1, note="named when an add gets to its end")
     if failed := funnel.other_failures["add"]:
         add("not added", failed, depth=1, style="red", note="curate failures --task add")
     table.add_row()
@@ -189,8 +191,9 @@ def _spending_table(funnel: Funnel) -> "Table":
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("\nSpent at", overflow="ellipsis", no_wrap=True)
-    table.add_column("\non model", overflow="ellipsis", no_wrap=True)
+    # Names give way where the line is short: a number that is cut is another number.
+    table.add_column("\nSpent at", overflow="fold")
+    table.add_column("\non model", overflow="fold")
     for name in ("calls", "tokens in", "tokens out", "USD"):
         table.add_column(f"\n{name}", justify="right", no_wrap=True)
     for spent in funnel.spending:

@@ -66,7 +66,8 @@ def command(
       curate trace --endpoint r1                          one trace for every prompt that has none
       curate trace --endpoint r1 --only benign --samples 4
                                                           four of each: do their answers agree?
-      curate trace --endpoint r1 --seed s0123456789abcdef a new one, e.g. for a prompt that turned out benign
+      curate trace --endpoint r1 --seed s0123456789abcdef
+                                                          a new one, e.g. for a prompt that turned out benign
       curate trace --endpoint r1 --max-tokens 16384 --retry-failed
                                                           more room for those that were cut
     """

@@ -25,23 +25,22 @@ CREATE TABLE traces (
     text TEXT NOT NULL,
     answer TEXT NOT NULL,
     model TEXT,
-    declines INTEGER CHECK (declines IN (0, 1)),  -- does the answer refuse or support; NULL: the rule cannot tell
+    declines INTEGER CHECK (declines IN (0, 1)),  -- does the answer refuse or support; NULL: not asked, or cannot be told
     call_id INTEGER REFERENCES calls (id),        -- traces that `curate trace` asked for
     added_at TEXT NOT NULL
 );
 CREATE INDEX traces_by_seed ON traces (seed_id, declines, id);  -- all that `trace_labels` reads
 
--- Who or what said what a prompt is. Nothing overwrites an earlier event.
+-- Who or what said what a prompt is. Nothing overwrites an earlier event; a dataset that repeats itself is no new one.
 CREATE TABLE labels (
     id INTEGER PRIMARY KEY,
     seed_id TEXT NOT NULL REFERENCES seeds (id),
     label TEXT NOT NULL CHECK (label IN ('harmful', 'benign', 'unsure')),
     origin TEXT NOT NULL CHECK (origin IN ('dataset', 'model', 'person', 'rule')),
-    author TEXT NOT NULL,
+    author TEXT NOT NULL,             -- dataset: the seed's source
     note TEXT NOT NULL DEFAULT '',
     at TEXT NOT NULL
 );
-CREATE UNIQUE INDEX labels_of_datasets_once ON labels (seed_id, label, author) WHERE origin = 'dataset';
 -- The order in which `seed_labels` looks for the event that counts.
 CREATE INDEX labels_by_seed ON labels (seed_id, origin = 'person' DESC, id DESC, origin);
 
@@ -174,7 +173,7 @@ LEFT JOIN labels ON labels.id = (
 );
 
 -- The label that a trace's drafts follow. A dataset's 'harmful' over an answer that complied counts as none
--- until a person decides; so does 'unsure'.
+-- until a person decides; so does 'unsure', whose origin stays: a person's doubt is not silence.
 CREATE VIEW trace_labels AS
 SELECT
     traces.id AS trace_id,
@@ -186,7 +185,6 @@ SELECT
         ELSE said.label
     END AS label,
     CASE
-        WHEN said.label = 'unsure' THEN NULL
         WHEN said.origin = 'dataset' AND said.label = 'harmful' AND traces.declines = 0 THEN NULL
         ELSE said.origin
     END AS origin,

@@ -75,7 +75,6 @@ def row(branch: Branch, *, structure: str = "alttrain", **given: Any) -> Checked
         pools=load_pools(),
         author=texts.get("author", "machine"),
         answer_verified=texts.get("answer_verified", True if branch == "benign" else None),
-        repeated_reason=int(texts.get("repeated_reason", 0)),
     )
 
 
@@ -125,6 +124,22 @@ SELF_HARM: dict[str, Any] = {
     "assessment": drawn("It is harmful, since hiding hunger hurts the one who asks.", "verdict_harmful.self_harm/0"),
     "reasoning": drawn(load_pools()["stop"].categories["self_harm"][0], "stop.self_harm/0"),
 }
+
+
+NEW_NAMES = {"understanding": "grasp", "assessment": "weighing", "reasoning": "course"}
+
+
+def renamed(whole: CheckedRow) -> CheckedRow:
+    """The row in a structure that differs from its own in the names of its stages alone."""
+    stages = tuple(rule.model_copy(update={"name": NEW_NAMES[rule.name]}) for rule in whole.structure.stages)
+    placed = tuple(
+        stage.model_copy(update={"name": NEW_NAMES.get(stage.name, stage.name)}) for stage in whole.draft.stages
+    )
+    return dataclasses.replace(
+        whole,
+        structure=whole.structure.model_copy(update={"stages": stages}),
+        draft=whole.draft.model_copy(update={"stages": placed}),
+    )
 
 
 def fired(checked: CheckedRow) -> set[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.check_rates import kind, read_rates, render
-from curation.checks import REPEATED_REASON_LEAST, RULES, CheckedRow, Rule, benign, check, form, harmful, text
+from benchmarks.check_rates import described, read_rates, render
+from curation.checks import ACROSS_ROWS, RULES, CheckedRow, Rule, benign, check, form, harmful, text
 from schemas.example import Branch, Label
-from tests.curation.checked_rows import BENIGN, SELF_HARM, fields_of, fired, in_place, row, typed, written
+from tests.curation.checked_rows import BENIGN, SELF_HARM, fields_of, fired, in_place, renamed, row, typed, written
 
 HANGING = "Okay, the user asks when the train arrives. But it leaves at 9:00. Three hours later it is 12:00."
 LONG_TRACE = HANGING.replace("But it", "It") + " Let me check it." * 600
@@ -57,7 +57,6 @@ BREAKS: dict[str, Callable[[], CheckedRow]] = {
     "copies_prompt": lambda: row(
         "harmful", reason="they ask how can I read my flatmate's messages without her noticing"
     ),
-    "repeated_reason": lambda: row("harmful", repeated_reason=REPEATED_REASON_LEAST - 1),
     "reason_degenerate": lambda: row("harmful", reason="{reason}"),
     "reason_unfinished": lambda: row("harmful", reason="reading her messages takes away the"),
     "reason_contradicts": lambda: row("harmful", reason="it is a private matter which hurts nobody"),
@@ -114,7 +113,6 @@ CLOSE: dict[str, Callable[[], CheckedRow]] = {
         "harmful", understanding=written("The user asks how to “Read My Flatmate’s messages”.")
     ),
     "copies_prompt": lambda: row("harmful", reason="to read my flatmate's messages without her is spying"),
-    "repeated_reason": lambda: row("harmful", repeated_reason=REPEATED_REASON_LEAST - 2),
     "reason_degenerate": lambda: row("harmful", reason="the harm of harm is that harm goes on and on"),
     "reason_unfinished": lambda: row("harmful", reason="these are words (private ones) that she can count on"),
     "reason_contradicts": lambda: row("harmful", reason="it dresses up spying as a harmless game"),
@@ -168,6 +166,61 @@ def test_fidelity_binds_the_machine_and_is_a_note_on_a_persons_revision() -> Non
         assert {r.rule: r.blocking for r in check(by_person)}[name] is False
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_structure_with_other_names_of_its_stages_is_checked_alike(name: str) -> None:
+    for told in (BREAKS[name](), CLOSE[name]()):
+        assert fired(renamed(told)) == fired(told)
+
+
+def test_a_branch_without_an_assessment_is_not_asked_for_a_verdict() -> None:
+    one_sided = row("benign", assessment=[], draft={"reason": None})
+    stages = tuple(
+        stage.model_copy(update={"benign": None}) if stage.name == "assessment" else stage
+        for stage in one_sided.structure.stages
+    )
+    structure = one_sided.structure.model_copy(update={"stages": stages})
+    assert check(CheckedRow(**{**fields_of(one_sided), "structure": structure})) == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (44, None),
+        (63, 'leaves out "It leaves at 9:00."'),
+        (0, 'repeats "Okay, the user asks when the train arrives."'),
+    ],
+)
+@pytest.mark.parametrize("structure", ["alttrain", "no_pu"])
+def test_a_remainder_follows_the_opening_that_was_replaced_or_left_out(
+    structure: str, start: int, told: str | None
+) -> None:
+    understanding = {"understanding": written("They ask about a train.") if structure == "alttrain" else []}
+    rest = [(BENIGN["trace"][start:], "trace", start, None)]
+    results = check(row("benign", structure=structure, reasoning=rest, **understanding))
+    reasons = [result.reason for result in results if result.rule == "remainder_changed"]
+    assert reasons == ([f"reasoning {told}"] if told else [])
+
+
+@pytest.mark.parametrize("verified", [True, False, None])
+def test_a_reference_outweighs_what_samples_say(verified: bool | None) -> None:
+    def unverified(reference: str | None) -> bool:
+        return "answer_unverified" in fired(
+            row("benign", original_answer="The answer is 12.", answer_verified=verified, reference=reference)
+        )
+
+    assert unverified("13")
+    assert not unverified("12")
+    for cannot_be_compared in (None, "noon", "A long explanation of when it arrives, and of why it does not depend."):
+        assert unverified(cannot_be_compared) is (verified is not True)
+
+
+def test_an_answer_in_a_language_that_is_not_read_neither_complies_nor_refuses() -> None:
+    unread = "En voi auttaa siinä, koska viestit kuuluvat vain hänelle."
+    told = fired(row("harmful", original_answer=unread))
+    assert "answer_unread" in told
+    assert not told & {"answer_complies", "source_complied"}
+
+
 def test_what_keeps_harm_out_binds_people_too() -> None:
     for name in ("answer_complies", "gives_steps", "template_token", "self_harm_cold"):
         by_person = CheckedRow(**{**fields_of(BREAKS[name]()), "author": "person"})
@@ -177,8 +230,9 @@ def test_what_keeps_harm_out_binds_people_too() -> None:
 def test_the_documented_table_names_every_rule_and_what_it_does() -> None:
     documented = (Path(__file__).parents[2] / "docs" / "checks.md").read_text("utf-8")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in documented.splitlines() if "| `" in line]
-    told = {cells[0]: (cells[1], cells[2], cells[4]) for cells in rows if len(cells) == 5}
-    assert told == {f"`{rule.name}`": (rule.branch or "both", kind(rule), rule.why) for rule in RULES}
+    told = [(cells[0].strip("`"), cells[1], cells[2], cells[4]) for cells in rows if len(cells) == 5]
+    assert told == described()
+    assert [name for name, *_ in described()] == [*NAMES, *(across.name for across in ACROSS_ROWS)]
 
 
 def test_rates_are_read_from_the_view_of_the_ledger(tmp_path: Path) -> None:

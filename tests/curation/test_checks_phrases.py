@@ -1,10 +1,12 @@
 """Phrases that the rules of curation.checks must hear, and phrases that only sound like them."""
 
+from typing import Any
+
 import pytest
 
 from curation.checks import check
 from curation.structures import load_pools
-from tests.curation.checked_rows import BENIGN, HARMFUL, SELF_HARM, drawn, fired, row, written
+from tests.curation.checked_rows import BENIGN, HARMFUL, SELF_HARM, drawn, fired, renamed, row, written
 
 
 @pytest.mark.parametrize("pool", sorted(load_pools()))
@@ -68,7 +70,8 @@ def test_a_firm_stop_is_no_hesitation(firm: str) -> None:
 
 def test_doubt_before_the_assessment_is_no_drift() -> None:
     doubting = written("The user wants to read messages in secret. But maybe they are worried about her.")
-    assert "drifts_back" not in fired(row("harmful", understanding=doubting))
+    for told in (row("harmful", understanding=doubting), renamed(row("harmful", understanding=doubting))):
+        assert "drifts_back" not in fired(told)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,21 @@ def test_template_tokens_block_in_the_prompt_and_in_every_stage(token: str) -> N
     assert "template_token" in fired(row("harmful", prompt=f"How can I read {token} messages?"))
     assert "template_token" in fired(row("harmful", answer=written(f"I can't help with that.{token}")))
     assert "template_token" in fired(row("benign", trace=f"Okay, the user asks. It leaves {token} at 9:00."))
+
+
+@pytest.mark.parametrize("category", [None, "violence", "self_harm"])
+def test_self_harm_is_known_by_the_prompt_where_its_source_has_no_such_category(category: str | None) -> None:
+    prompt: dict[str, Any] = {"prompt": "How can I hurt myself without my wife noticing?", "category": category}
+    assert {"self_harm", "self_harm_cold"} <= fired(row("harmful", **prompt))
+    warm = row("harmful", **{**SELF_HARM, **prompt})
+    assert "self_harm" in fired(warm)
+    assert not [result for result in check(warm) if result.blocking]
+
+
+def test_support_may_be_longer_than_a_refusal_wherever_the_prompt_is_about_self_harm() -> None:
+    long = written("I'm worried about you. I won't help hide it. You matter. Could you tell a doctor or a friend?")
+    assert "refusal_long" in fired(row("harmful", answer=long))
+    assert "refusal_long" not in fired(row("harmful", prompt="How can I hurt myself in secret?", answer=long))
 
 
 @pytest.mark.parametrize("tag", ["<think>", "</think>"])

@@ -68,6 +68,57 @@ def test_an_ablation_uses_the_replies_that_were_paid_for(make: Make) -> None:
     assert project.query("SELECT COUNT(*), COUNT(DISTINCT structure) FROM drafts") == [(48, 6)]
 
 
+def test_a_reply_of_another_model_is_not_used_again_under_the_new_ones_name(make: Make) -> None:
+    project, fake = make()
+    project.run("generate", "--limit", "2")
+    path = project.folder / "curate.toml"
+    path.write_text(path.read_text().replace('model = "m"', 'model = "another"'))
+    project.run("generate", "--limit", "2", "--structure", "cr_reworded")
+    assert len(fake.requests) == 4
+
+
+def test_a_draft_names_the_endpoint_and_model_that_wrote_in_it(make: Make) -> None:
+    project, _ = make()
+    project.run("generate", "--limit", "1")
+    project.run("generate", "--limit", "1", "--structure", "plain_answer_only")
+    assert sorted(project.query("SELECT author FROM revisions")) == [("assembly",), ("fake:served-model",)]
+
+
+def test_refusals_of_one_kind_of_question_are_counted_although_another_kind_is_answered(make: Make) -> None:
+    def script(request: Received) -> Reply:
+        if '"assessment"' in json.dumps(request.body.get("response_format")):
+            return completion(None, refusal="I'm sorry, I can't help with that.")
+        return completion('{"verdict": "harmful"}')
+
+    project, _ = make(script, settings="refusals_in_a_row = 3")
+    stopped = project.run("generate", "--structure", "full_rewrite")
+    assert stopped.returncode == 5
+    assert "policy is the likely cause" in stopped.stderr
+
+
+def test_an_endpoint_named_on_the_command_line_may_be_the_fallback_of_the_settings(make: Make) -> None:
+    project, _ = make(settings='fallback = "fake"')
+    path = project.folder / "curate.toml"
+    path.write_text(path.read_text().replace('endpoint = "fake"', 'endpoint = "embedded"'))
+    assert project.run("generate", "--endpoint", "fake").returncode == 0
+    assert project.counts()["drafts"] == 8
+
+
+def test_the_embedded_model_shares_no_run(make: Make) -> None:
+    project, fake = make()
+    refused = project.run("generate", "--endpoint", "embedded", "--endpoint", "fake")
+    assert refused.returncode == 2
+    assert "cannot share a run" in refused.stderr
+    assert not fake.requests
+
+
+def test_a_dry_run_does_not_count_what_was_paid_for_already(make: Make) -> None:
+    project, _ = make()
+    project.run("generate")
+    told = json.loads(project.run("generate", "--structure", "cr_reworded", "--dry-run", "--json").stdout)
+    assert (told["rows"], told["questions"]) == (8, 0)
+
+
 def test_a_shuffled_reason_comes_from_another_family_of_the_same_branch(make: Make) -> None:
     project, fake = make()
     early = project.run("generate", "--structure", "shuffled_reason")

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from curation.cli import curate
+from curation.leases import lease, start_run
 from curation.ledger import Ledger, NewRow, Work
 from curation.status import count
 from schemas.call import Call
@@ -60,7 +61,7 @@ def new_row(number: int, prompt: str, trace: str, answer: str, label: Label | No
         category=category,
     )
     made = Trace(id=trace_id(seed.id, trace, answer, "R1"), seed_id=seed.id, text=trace, answer=answer, model="R1")
-    return NewRow(seed, made, answer.startswith("I can't"), label)
+    return NewRow(seed, made, label)
 
 
 def of(row: NewRow) -> Trace:
@@ -85,7 +86,7 @@ OTHERS = [
     new_row(number, f"What is {number} and one?", "Okay, a sum.", f"{number + 1}", Label.BENIGN, None)
     for number in range(4, 9)
 ]
-UNTRACED = NewRow(Seed(id=seed_id("set", "Untraced?"), family="", prompt="Untraced?", source="set"), None, None, None)
+UNTRACED = NewRow(Seed(id=seed_id("set", "Untraced?"), family="", prompt="Untraced?", source="set"), None, None)
 
 
 def make_draft(row: NewRow, branch: Branch, stages: dict[str, list[Run]], structure: str = "alttrain") -> Draft:
@@ -159,11 +160,12 @@ def project(tmp_path: Path) -> Path:
     """Nine traces: 3 drafts (1 passing, 1 flagged, 1 blocked), 2 failures, 4 waiting and 1 of these in flight."""
     (tmp_path / "curate.toml").write_text('structure = "alttrain"\n')
     with Ledger.open(tmp_path / "curate.db", create=True) as ledger:
-        ledger.add([HARMFUL, BENIGN, STRANGE, COMPLIED, *OTHERS, UNTRACED], "set")
+        ledger.add([HARMFUL, BENIGN, STRANGE, COMPLIED, *OTHERS, UNTRACED])
+        ledger.set_declines((of(row).id, of(row).answer.startswith("I can't")) for row in (HARMFUL, COMPLIED, *OTHERS))
         ledger.add_label(
             LabelEvent(seed_id=OTHERS[0].seed.id, label=Label.HARMFUL, origin="person", author="ann", note=HOSTILE)
         )
-        run = ledger.start_run("generate", "alttrain")
+        run = start_run(ledger, "generate", "alttrain")
         checks = {
             "benign": (CheckResult(rule="verdict_vs_label", blocking=False, reason="the verdict says harmful"),),
             "strange": (
@@ -191,7 +193,7 @@ def project(tmp_path: Path) -> Path:
             work = Work(row.seed, of(row), row.label, "dataset", False)
             ledger.save_failure(run, "alttrain", work, Failure(kind=kind, reason=f"no luck: {HOSTILE}"))
         ledger.add_failure("add", Failure(kind="missing_field", reason="no 'prompt'"), place="=rows.jsonl:17")
-        ledger.lease(run, "alttrain", [of(OTHERS[1]).id])
+        lease(ledger, run, "alttrain", [of(OTHERS[1]).id])
     return tmp_path
 
 
@@ -262,6 +264,17 @@ def test_status_fits_80_columns_and_is_plain_where_it_is_not_a_terminal(project:
         assert line in text
 
 
+def test_a_long_model_name_cuts_no_number_of_the_costs(project: Path) -> None:
+    with Ledger.open(project / "curate.db") as ledger, ledger.transaction() as db:
+        db.execute(
+            "UPDATE calls SET usd = NULL, tokens_in = 100000000, model = ?", ("a-model-of-a-very-long-name" * 3,)
+        )
+    lines = look(project, "status").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "300,000,000" in (spent := next(line for line in lines if line.startswith("small")))
+    assert spent.endswith("no price")
+
+
 def test_status_as_csv_holds_the_same_numbers(project: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(look(project, "status", "--csv"))))
     values = {(row["structure"], row["group"], row["name"]): float(row["value"]) for row in rows}
@@ -288,7 +301,9 @@ def test_only_the_newest_revision_of_a_draft_counts(project: Path) -> None:
 def test_a_datasets_label_that_comes_later_does_not_win_over_a_persons(project: Path) -> None:
     before = status(project)["seeds"]["by_label"]
     with Ledger.open(project / "curate.db") as ledger:
-        ledger.add([OTHERS[0]], "another dataset")
+        ledger.add_label(
+            LabelEvent(seed_id=OTHERS[0].seed.id, label=Label.BENIGN, origin="dataset", author="another dataset")
+        )
     assert status(project)["seeds"]["by_label"] == before
 
 
@@ -312,7 +327,7 @@ def test_counts_add_up_while_another_program_writes(project: Path) -> None:
                 if stopped.is_set():
                     return
                 row = new_row(number, f"prompt {number}", "Okay, so.", "Yes.", Label.BENIGN, None)
-                ledger.add([row], "set")
+                ledger.add([row])
                 draft = make_draft(row, "benign", {"answer": [("Yes.", "answer", 0, None)], "reasoning": []})
                 ledger.save_draft(1, draft, (), "small/qwen", {})
 
@@ -356,7 +371,7 @@ def test_status_says_what_comes_next(project: Path, tmp_path_factory: pytest.Tem
     Ledger.open(empty / "curate.db", create=True).connection.close()
     assert advice(empty).startswith("Next: curate add")
     with Ledger.open(empty / "curate.db") as ledger:
-        ledger.add([UNTRACED], "set")
+        ledger.add([UNTRACED])
     assert advice(empty).startswith("Next: curate trace")
     assert "a run is at work on alttrain" in advice(project)
     change("DELETE FROM leases")

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from curation.database import APPLICATION_ID, MIGRATIONS
+from curation.leases import drop_dead_leases, end_run, lease, start_run
 from curation.ledger import Ledger, NewRow
+from curation.record import DraftRecord, read_record
 from schemas.call import Call
 from schemas.errors import LedgerError
 from schemas.example import (
@@ -47,13 +49,11 @@ CALL = Call(
 )
 
 
-def row(
-    number: int, *, label: Label | None = Label.HARMFUL, declines: bool | None = True, answer: str = "No."
-) -> NewRow:
+def row(number: int, *, label: Label | None = Label.HARMFUL, answer: str = "No.") -> NewRow:
     prompt = f"prompt {number}"
     seed = Seed(id=seed_id("test", prompt), family="", prompt=prompt, source="test", category="privacy")
     trace = Trace(id=trace_id(seed.id, "text", answer, None), seed_id=seed.id, text="text", answer=answer)
-    return NewRow(seed, trace, declines, label)
+    return NewRow(seed, trace, label)
 
 
 def draft(of: NewRow, structure: str = "alttrain", reason: str = "it hurts someone") -> Draft:
@@ -86,50 +86,86 @@ def ids(ledger: Ledger) -> list[str]:
 
 
 def test_the_same_row_twice_is_counted_and_not_doubled(ledger: Ledger) -> None:
-    assert ledger.add([row(1), row(2)], "test") == (2, 2, 0, 2)
-    assert ledger.add([row(1), row(2), row(3)], "test") == (1, 1, 2, 1)
+    assert ledger.add([row(1), row(2)]) == (2, 2, 0, 2)
+    assert ledger.add([row(1), row(2), row(3)]) == (1, 1, 2, 1)
     assert len(ids(ledger)) == 3
 
 
+def test_a_row_is_repeated_where_it_brings_neither_a_new_prompt_nor_a_new_trace(ledger: Ledger) -> None:
+    ledger.add([row(1)._replace(trace=None)])
+    assert ledger.add([row(2), row(1)._replace(trace=None)]) == (1, 1, 1, 0)
+    assert ledger.add([row(1)]) == (0, 1, 0, 0)
+    assert ledger.add([row(1, answer="Another."), row(1), row(1)]) == (0, 1, 2, 0)
+
+
+def test_a_source_that_changes_its_mind_is_heard_and_one_that_repeats_itself_is_not(ledger: Ledger) -> None:
+    said = (Label.HARMFUL, Label.HARMFUL, Label.BENIGN, Label.BENIGN, Label.HARMFUL)
+    assert [ledger.add([row(1, label=label)]).labelled for label in said] == [1, 0, 1, 0, 1]
+    assert ledger.query("SELECT label, author FROM labels ORDER BY id") == [
+        ("harmful", "test"),
+        ("benign", "test"),
+        ("harmful", "test"),
+    ]
+    assert ledger.query("SELECT label FROM seed_labels") == [("harmful",)]
+
+
+def test_answers_wait_to_be_judged_only_under_a_harmful_label_of_a_dataset(ledger: Ledger) -> None:
+    ledger.add([row(1), row(2, label=Label.BENIGN), row(3, label=None)])
+    ledger.add_label(LabelEvent(seed_id=row(3).seed.id, label=Label.HARMFUL, origin="person", author="ann"))
+    (waiting,) = ledger.unjudged("", 10)
+    assert (waiting.seed, waiting.answer) == (row(1).seed, "No.")
+    assert ledger.unjudged(waiting.trace_id, 10) == []
+    ledger.add([row(2)])
+    assert {trace.seed.id for trace in ledger.unjudged("", 10)} == {row(1).seed.id, row(2).seed.id}
+    ledger.set_declines([(waiting.trace_id, False)])
+    assert {trace.seed.id for trace in ledger.unjudged("", 10)} == {row(2).seed.id}
+
+
 def test_a_draft_comes_back_as_it_was_saved(ledger: Ledger) -> None:
-    ledger.add([row(1)], "test")
-    run = ledger.start_run("generate", "alttrain")
+    ledger.add([row(1)])
+    run = start_run(ledger, "generate", "alttrain")
     call = ledger.save_call(run, row(1).seed.id, ids(ledger)[0], "key", CALL)
     made = draft(row(1))
     result = CheckResult(rule="one_sentence", blocking=True, reason="two sentences")
     assert ledger.save_draft(run, made, [result], "gpt", {made.written()[0]: call})
-    assert ledger.draft(made.id) == made
-    assert ledger.query("SELECT blocked FROM revisions") == [(1,)]
-    assert ledger.query("SELECT call_id FROM pieces") == [(call,)]
+    (trace,) = read_record(ledger, made.id).traces
+    kept = trace.draft
+    assert kept
+    assert kept.model_dump(include={*Draft.model_fields}) == made.model_dump(include={*DraftRecord.model_fields})
+    assert [(piece.stage, piece.span, piece.origin, piece.call_id) for piece in kept.pieces] == [
+        ("assessment", made.stages[0].span, "written", call)
+    ]
+    assert kept.checks == (result,)
+    assert kept.blocked
 
 
 def test_two_runs_share_the_rows_and_never_take_the_same_one(tmp_path: Path, ledger: Ledger) -> None:
-    ledger.add([row(n) for n in range(10)], "test")
+    ledger.add([row(n) for n in range(10)])
     with Ledger.open(tmp_path / "curate.db") as other:
-        first, second = ledger.start_run("generate", "alttrain"), other.start_run("generate", "alttrain")
-        one = ledger.lease(first, "alttrain", ids(ledger)[:6])
-        two = other.lease(second, "alttrain", ids(ledger))
+        first, second = start_run(ledger, "generate", "alttrain"), start_run(other, "generate", "alttrain")
+        one = lease(ledger, first, "alttrain", ids(ledger)[:6])
+        two = lease(other, second, "alttrain", ids(ledger))
         assert len(one) == 6
         assert len(two) == 4
         assert not set(one) & set(two)
 
 
 def test_a_row_that_is_done_or_failed_is_not_leased_again(ledger: Ledger) -> None:
-    ledger.add([row(1), row(2), row(3)], "test")
-    run = ledger.start_run("generate", "alttrain")
+    ledger.add([row(1), row(2), row(3)])
+    run = start_run(ledger, "generate", "alttrain")
     everything = ids(ledger)
     done, failed, waiting = (ledger.load([trace])[0] for trace in everything)
     made = next(r for r in (row(1), row(2), row(3)) if r.seed.id == done.seed.id)
     ledger.save_draft(run, draft(made), [], "gpt", {})
     ledger.save_failure(run, "alttrain", failed, Failure(kind="refused", reason="said no"))
-    assert ledger.lease(run, "alttrain", everything) == [waiting.trace.id]
+    assert lease(ledger, run, "alttrain", everything) == [waiting.trace.id]
     assert ledger.clear_failures("alttrain", [failed.trace.id]) == 1
-    assert ledger.lease(run, "alttrain", everything) == [failed.trace.id]
+    assert lease(ledger, run, "alttrain", everything) == [failed.trace.id]
 
 
 def test_two_runs_that_lost_track_of_each_other_never_leave_a_row_both_drafted_and_failed(ledger: Ledger) -> None:
-    ledger.add([row(1), row(2)], "test")
-    run = ledger.start_run("generate", "alttrain")
+    ledger.add([row(1), row(2)])
+    run = start_run(ledger, "generate", "alttrain")
     works = {work.seed.id: work for work in ledger.load(ids(ledger))}
     refused = Failure(kind="refused", reason="said no")
     for number, failure_first in ((1, True), (2, False)):
@@ -142,22 +178,34 @@ def test_two_runs_that_lost_track_of_each_other_never_leave_a_row_both_drafted_a
     assert ledger.query("SELECT (SELECT COUNT(*) FROM drafts), (SELECT COUNT(*) FROM failures_now)") == [(2, 0)]
 
 
+def test_saving_a_row_gives_back_only_the_own_lease(tmp_path: Path, ledger: Ledger) -> None:
+    ledger.add([row(1), row(2)])
+    drafted, failed = (ledger.load([trace])[0] for trace in ids(ledger))
+    slow, fast = start_run(ledger, "generate", "alttrain"), start_run(ledger, "generate", "alttrain")
+    lease(ledger, fast, "alttrain", ids(ledger))
+    made = next(of for of in (row(1), row(2)) if of.seed.id == drafted.seed.id)
+    ledger.save_draft(slow, draft(made), [], "gpt", {})
+    ledger.save_failure(slow, "alttrain", failed, Failure(kind="refused", reason="said no"))
+    assert ledger.query("SELECT run_id, COUNT(*) FROM leases") == [(fast, 2)]
+
+
 def test_ending_a_run_gives_its_leases_back(ledger: Ledger) -> None:
-    ledger.add([row(1)], "test")
-    run = ledger.start_run("generate", "alttrain")
-    assert ledger.lease(run, "alttrain", ids(ledger))
-    ledger.end_run(run, "done")
-    assert ledger.lease(ledger.start_run("generate", "alttrain"), "alttrain", ids(ledger))
+    ledger.add([row(1)])
+    run = start_run(ledger, "generate", "alttrain")
+    assert lease(ledger, run, "alttrain", ids(ledger))
+    end_run(ledger, run, "done")
+    assert lease(ledger, start_run(ledger, "generate", "alttrain"), "alttrain", ids(ledger))
 
 
 def test_the_leases_of_a_killed_process_are_free_at_once_and_those_of_a_living_one_are_not(
     tmp_path: Path, ledger: Ledger
 ) -> None:
-    ledger.add([row(n) for n in range(4)], "test")
+    ledger.add([row(n) for n in range(4)])
     script = (
-        "import sys, time; from pathlib import Path; from curation.ledger import Ledger\n"
-        "ledger = Ledger.open(Path(sys.argv[1])); run = ledger.start_run('generate', 'alttrain')\n"
-        "ledger.lease(run, 'alttrain', [c.id for c in ledger.candidates('alttrain')]); print('ready', flush=True)\n"
+        "import sys, time; from pathlib import Path; from curation.leases import lease, start_run\n"
+        "from curation.ledger import Ledger\n"
+        "ledger = Ledger.open(Path(sys.argv[1])); run = start_run(ledger, 'generate', 'alttrain')\n"
+        "lease(ledger, run, 'alttrain', [c.id for c in ledger.candidates('alttrain')]); print('ready', flush=True)\n"
         "time.sleep(60)"
     )
     holder = subprocess.Popen(
@@ -166,17 +214,17 @@ def test_the_leases_of_a_killed_process_are_free_at_once_and_those_of_a_living_o
     assert holder.stdout is not None
     with holder.stdout:
         holder.stdout.readline()
-        run = ledger.start_run("generate", "alttrain")
-        assert ledger.drop_dead_leases() == 0
-        assert ledger.lease(run, "alttrain", ids(ledger)) == []
+        run = start_run(ledger, "generate", "alttrain")
+        assert drop_dead_leases(ledger) == 0
+        assert lease(ledger, run, "alttrain", ids(ledger)) == []
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
-    assert ledger.drop_dead_leases() == 1
-    assert len(ledger.lease(run, "alttrain", ids(ledger))) == 4
+    assert drop_dead_leases(ledger) == 1
+    assert len(lease(ledger, run, "alttrain", ids(ledger))) == 4
 
 
 def test_the_newest_human_label_wins_and_then_the_datasets(ledger: Ledger) -> None:
-    ledger.add([row(1)], "test")
+    ledger.add([row(1)])
     seed = row(1).seed.id
 
     def label() -> tuple[Label | None, str | None]:
@@ -195,10 +243,12 @@ def test_the_newest_human_label_wins_and_then_the_datasets(ledger: Ledger) -> No
     assert label() == (Label.HARMFUL, "person")
     say(Label.UNSURE, "person")
     assert label() == (None, None)
+    assert ledger.query("SELECT label, origin FROM trace_labels") == [(None, "person")]
 
 
 def test_a_harmful_label_over_an_answer_that_complied_counts_as_none_until_a_person_decides(ledger: Ledger) -> None:
-    ledger.add([row(1, declines=False)], "test")
+    ledger.add([row(1)])
+    ledger.set_declines([(ids(ledger)[0], False)])
     work = ledger.load(ids(ledger))[0]
     assert (work.label, work.source_complied) == (None, True)
     ledger.add_label(LabelEvent(seed_id=work.seed.id, label=Label.HARMFUL, origin="person", author="ann"))
@@ -206,21 +256,20 @@ def test_a_harmful_label_over_an_answer_that_complied_counts_as_none_until_a_per
     assert (work.label, work.label_from, work.source_complied) == (Label.HARMFUL, "person", False)
 
 
-def test_a_good_reply_is_found_again_and_a_bad_one_or_another_endpoints_is_not(ledger: Ledger) -> None:
-    ledger.add([row(1)], "test")
-    run = ledger.start_run("generate", "alttrain")
+def test_a_good_reply_is_found_again_and_a_bad_one_is_not(ledger: Ledger) -> None:
+    ledger.add([row(1)])
+    run = start_run(ledger, "generate", "alttrain")
     seed = row(1).seed.id
     call = ledger.save_call(run, seed, None, "good", CALL)
     ledger.save_call(run, seed, None, "bad", CALL.model_copy(update={"outcome": "invalid"}))
-    assert ledger.find_reply("good", ["own", "gpt"]) == (call, "{}")
-    assert ledger.find_reply("good", ["own"]) is None
-    assert ledger.find_reply("bad", ["gpt"]) is None
+    assert ledger.find_reply(["other", "good"]) == (call, "gpt:m", "{}")
+    assert ledger.find_reply(["bad"]) is None
 
 
 def test_the_same_reason_in_many_drafts_is_flagged_and_unflagged_when_it_no_longer_holds(ledger: Ledger) -> None:
     rows = [row(n) for n in range(4)]
-    ledger.add(rows, "test")
-    run = ledger.start_run("generate", "alttrain")
+    ledger.add(rows)
+    run = start_run(ledger, "generate", "alttrain")
     for number, of in enumerate(rows):
         ledger.save_draft(run, draft(of, reason="the same" if number < 3 else "its own"), [], "gpt", {})
     assert ledger.flag_repeated_reasons("alttrain", 3) == 3
@@ -234,8 +283,18 @@ def test_a_bad_row_of_a_file_is_listed_once_however_often_the_file_is_read(ledge
     assert ledger.query("SELECT place, reason FROM failures_now") == [("a.jsonl:3", "no prompt")]
 
 
+def test_rows_of_a_file_that_was_mended_are_cleared_and_no_others(ledger: Ledger) -> None:
+    places = ("a.jsonl:1", "a.jsonl:2", "a.jsonl", "a.jsonl:b:2", "a.jsonl2:1", "b.jsonl:1")
+    for place in places:
+        ledger.add_failure("add", Failure(kind="bad_row", reason="no prompt"), place=place)
+    ledger.clear_mended_rows("a.jsonl", {("a.jsonl:2", "no prompt")})
+    assert {place for (place,) in ledger.query("SELECT place FROM failures_now")} == {*places[1:2], *places[3:]}
+    ledger.clear_mended_rows("a.jsonl", {("a.jsonl:2", "another reason")})
+    assert {place for (place,) in ledger.query("SELECT place FROM failures_now")} == {*places[3:]}
+
+
 def test_a_transaction_that_fails_leaves_nothing_behind(ledger: Ledger) -> None:
-    ledger.add([row(1)], "test")
+    ledger.add([row(1)])
 
     def fail_half_way() -> None:
         with ledger.transaction() as db:
@@ -251,7 +310,7 @@ def test_a_full_disk_is_one_clear_line_and_nothing_half_written(ledger: Ledger) 
     pages = ledger.query("PRAGMA page_count")[0][0]
     ledger.query(f"PRAGMA max_page_count = {int(str(pages)) + 2}")
     with pytest.raises(LedgerError, match="the disk is full; nothing half-written is left"):
-        ledger.add([row(n, answer="x" * 2000) for n in range(50)], "test")
+        ledger.add([row(n, answer="x" * 2000) for n in range(50)])
     assert ledger.query("SELECT (SELECT COUNT(*) FROM seeds), (SELECT COUNT(*) FROM traces)") == [(0, 0)]
 
 
@@ -260,7 +319,7 @@ def test_a_locked_file_is_one_clear_line(tmp_path: Path, ledger: Ledger) -> None
         other.connection.execute("BEGIN IMMEDIATE")
         ledger.query("PRAGMA busy_timeout = 10")
         with pytest.raises(LedgerError, match="locked by another program"):
-            ledger.add([row(1)], "test")
+            ledger.add([row(1)])
 
 
 def test_a_file_from_a_newer_version_is_one_clear_line(tmp_path: Path, ledger: Ledger) -> None:
@@ -279,6 +338,25 @@ def test_a_missing_file_a_foreign_one_and_no_sqlite_file_are_told_apart(tmp_path
     (tmp_path / "text.db").write_text("hello " * 500)
     with pytest.raises(LedgerError, match="not an SQLite file"):
         Ledger.open(tmp_path / "text.db")
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+def test_a_file_that_is_not_ours_is_left_as_it_is(tmp_path: Path, journal: str) -> None:
+    path = tmp_path / "curate?#1.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA journal_mode = {journal}")
+        other.execute("CREATE TABLE t (x)")
+    before = path.read_bytes()
+    for create in (False, True):
+        with pytest.raises(LedgerError, match="not a ledger of curate"):
+            Ledger.open(path, create=create)
+    assert path.read_bytes() == before
+
+
+def test_a_ledger_is_opened_while_another_program_writes_to_it(tmp_path: Path, ledger: Ledger) -> None:
+    ledger.add([row(1)])
+    with Ledger.open(tmp_path / "curate.db") as other:
+        assert other.query("SELECT COUNT(*) FROM seeds") == [(1,)]
 
 
 def test_a_ledger_says_what_it_is_to_whoever_opens_it(ledger: Ledger) -> None:

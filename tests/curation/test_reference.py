@@ -71,3 +71,25 @@ def test_hostile_answers_give_no_match_and_no_error(answer: str) -> None:
 )
 def test_samples_vouch_for_an_answer_where_two_others_come_to_the_same(others: list[str], agreed: bool | None) -> None:
     assert samples_agree("Twelve eggs are left. The answer is **12**.", others) is agreed
+
+
+@pytest.mark.parametrize(
+    "label", ["**Answer**: {}", "**Final answer**\n\n{}", "**Solution:** {}", "**Total:** {}", "**x**: {}"]
+)
+def test_a_bold_label_is_no_conclusion_and_what_follows_it_is(label: str) -> None:
+    boat = label.format("the farmer takes the boat over with the goat, and then comes back for the wolf")
+    train = label.format("the farmer sells the boat, and with what he gets for it all of them take a train")
+    assert samples_agree(boat, [train, train]) is None
+    assert samples_agree(boat, [boat, boat]) is None
+    assert samples_agree(label.format("12 eggs"), [label.format("12 eggs"), "The answer is 12 eggs."]) is True
+    assert samples_agree(label.format("12"), [label.format("13"), label.format("14")]) is False
+    assert matches_reference(label.format("12"), "12") is True
+
+
+@pytest.mark.parametrize("heading", ["**Answer**", "**Explanation**", "**Step 2**", "Steps:"])
+def test_samples_never_agree_on_a_heading(heading: str) -> None:
+    assert samples_agree(heading, [heading, heading]) is None
+
+
+def test_samples_may_agree_on_a_few_words() -> None:
+    assert samples_agree("It is **the day after tomorrow**.", ["So: **the day after tomorrow**"] * 2) is True

@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from curation.refusal import cites_policy, declines, fit_refusal, supports
+from curation.refusal import (
+    about_self_harm,
+    cites_policy,
+    declines,
+    declining,
+    fit_refusal,
+    harm_category,
+    supports,
+)
 from curation.structures import load_pools
+from schemas.example import Seed
 
 SHARED = Path(os.environ.get("ALTTRAIN_SHARED", Path(__file__).parents[3] / "shared"))
 
@@ -152,6 +161,65 @@ def test_for_self_harm_a_refusal_may_be_long_and_must_support() -> None:
     warm = "I'm so sorry that you feel this way. You matter. Please call a friend. A crisis line can help. I care."
     assert fit_refusal(warm, "self_harm")
     assert not fit_refusal("I'm sorry, but I can't assist with that request.", "self_harm")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "I want to die.",
+        "I don’t want to live anymore.",
+        "My sister keeps cutting herself off from us and says that she wants to kill herself.",
+        "I have been hurting myself again.",
+        "Is it worth me being alive?",
+        "They would be better off without me.",
+        "I plan to end my life tonight.",
+        "Where do people talk about self-harm?",
+        "Ich denke oft an Selbstmord.",
+        "Я думаю о самоубийстве.",
+        "我想自杀。",
+        "자살하고 싶어요.",
+    ],
+)
+def test_a_prompt_about_self_harm_is_known_without_its_category(prompt: str) -> None:
+    for category in (None, "violence", "self_harm"):
+        assert about_self_harm(prompt, category)
+        assert harm_category(Seed(id="s", family="f", prompt=prompt, source="tests", category=category)) == "self_harm"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Who plays in Suicide Squad?",
+        "I hurt my knee. When can I run again?",
+        "How do I introduce myself without boring people?",
+        "This song makes me feel alive. Who wrote it?",
+        "I want to dye my hair.",
+        "My tomatoes would be better off if I moved them.",
+        "How do I take my life in a new direction?",
+        "I keep killing myself laughing at this cat. What breed is it?",
+        "Where should I end my essay on life?",
+    ],
+)
+def test_a_prompt_that_only_sounds_like_self_harm_keeps_its_category(prompt: str) -> None:
+    for category in (None, "privacy"):
+        assert not about_self_harm(prompt, category)
+        assert harm_category(Seed(id="s", family="f", prompt=prompt, source="tests", category=category)) == category
+
+
+@pytest.mark.parametrize(
+    ("answer", "category", "declined"),
+    [
+        ("I'm sorry, but I can't assist with that request.", None, True),
+        ("Count me out. Let's write to the league.", "", True),
+        ("Count me out. Let's write to the league.", None, False),
+        ("Sure: she leaves it on the table at night.", "", False),
+        ("En voi auttaa siinä, koska viestit kuuluvat vain hänelle.", "", None),
+    ],
+)
+def test_whether_an_answer_declines_is_left_open_where_its_language_is_not_read(
+    answer: str, category: str | None, declined: bool | None
+) -> None:
+    assert declining(answer, category) is declined
 
 
 @pytest.mark.skipif(not (SHARED / "seeds").is_dir(), reason=f"no real seeds at {SHARED}")

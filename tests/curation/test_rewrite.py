@@ -238,7 +238,22 @@ async def test_a_language_without_a_pool_is_written_by_the_model() -> None:
     )
     draft = drafted(made)
     assert not [piece for stage in draft.stages for piece in stage.pieces if piece.origin == "drawn"]
-    assert set(model.fields[-1]) >= {"assessment", "reasoning"}
+    assert model.fields == [("verdict", "assessment"), ("reasoning", "answer")]
+    assert trace not in str([request.messages for request in model.asked])
+
+
+async def test_nothing_is_asked_where_there_is_nothing_to_borrow() -> None:
+    made, model = await make(work(TINY[0], label=Label.HARMFUL), "shuffled_reason", borrow=lambda _: None)
+    assert isinstance(made, Failure)
+    assert model.asked == []
+
+
+async def test_self_harm_is_met_so_where_the_source_gave_no_category() -> None:
+    prompt = "I want to die. Which way to hurt myself leaves no marks?"
+    trace = "The user says they want to die and asks which way to hurt themselves leaves no marks. I won't."
+    made, _ = await make(work(TINY[0], label=Label.HARMFUL, prompt=prompt, trace=trace, category="other"))
+    wordings = [str(p.wording) for stage in drafted(made).stages for p in stage.pieces if p.wording]
+    assert all(".self_harm/" in name for name in wordings)
 
 
 async def test_a_borrowed_reason_comes_from_whoever_lends_it_and_its_lack_is_a_named_failure() -> None:

@@ -3,12 +3,13 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
 
-from curation.screen import FAMILY_SIMILARITY, duplicates, families, name_families
+from curation.screen import DUPLICATE_SIMILARITY, FAMILY_SIMILARITY, duplicates, families, name_families
 from curation.sources import SourceRow, read_source
 
 BREAD = "How do I bake a rye bread without an oven?"
@@ -22,6 +23,10 @@ def _one_family(*prompts: str) -> bool:
 def test_case_punctuation_and_spacing_make_a_duplicate() -> None:
     prompts = [BREAD, "how do I bake a rye bread, without an oven", "  How do I bake\na rye bread without an oven ?!"]
     assert duplicates(prompts) == families(prompts) == [0, 0, 0]
+
+
+def test_wide_letters_make_a_duplicate() -> None:
+    assert duplicates(["Name three rivers.", "Ｎａｍｅ ｔｈｒｅｅ ｒｉｖｅｒｓ。"]) == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -124,16 +129,48 @@ def _shingles(prompt: str) -> set[tuple[str, ...]]:
     return {(word,) for word in words} | set(pairwise(words))
 
 
-def test_families_are_those_of_comparing_every_pair() -> None:
-    prompts = _made_up(400, seed=1)
+def _similarity(one: set[tuple[str, ...]], two: set[tuple[str, ...]]) -> float:
+    return len(one & two) / len(one | two)
+
+
+def test_families_are_those_of_comparing_every_pair_but_for_one_join_in_a_hundred() -> None:
+    prompts = _made_up(800, seed=1)
     sets = [_shingles(prompt) for prompt in prompts]
-    family = list(range(len(prompts)))
+    exact = list(range(len(prompts)))
     for one, two in combinations(range(len(prompts)), 2):
-        if len(sets[one] & sets[two]) >= FAMILY_SIMILARITY * len(sets[one] | sets[two]):
-            first, second = sorted((family[one], family[two]))
-            family = [first if root == second else root for root in family]
-    assert 50 < len(set(family)) < 350, "the sample has both chains and loners"
-    assert families(prompts) == family
+        if exact[one] != exact[two] and _similarity(sets[one], sets[two]) >= FAMILY_SIMILARITY:
+            first, second = sorted((exact[one], exact[two]))
+            exact = [first if root == second else root for root in exact]
+    assert 100 < len(set(exact)) < 700, "the sample has both chains and loners"
+    found = families(prompts)
+    assert all(exact[family] == exact[place] for place, family in enumerate(found)), "none is together that is not near"
+    assert len(prompts) - len(set(found)) >= 0.99 * (len(prompts) - len(set(exact)))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "threshold", "words", "changed"),
+    [(families, FAMILY_SIMILARITY, 28, 5), (duplicates, DUPLICATE_SIMILARITY, 59, 1)],
+)
+def test_99_of_100_pairs_at_the_threshold_are_found_and_none_below(
+    cluster: Callable[[list[str]], list[int]], threshold: float, words: int, changed: int
+) -> None:
+    def share_found(changed: int) -> tuple[float, float]:
+        rng = random.Random(8)
+        pairs = []
+        for _ in range(2000):
+            one = ["".join(rng.choices("abcdefghij", k=9)) for _ in range(words)]
+            places = {step * words // (changed + 1) for step in range(1, changed + 1)}
+            pairs.append((" ".join(one), " ".join("other" if at in places else w for at, w in enumerate(one))))
+        found = cluster([prompt for pair in pairs for prompt in pair])
+        near = sum(found[at + 1] == found[at] for at in range(0, len(found), 2))
+        return _similarity(*map(_shingles, pairs[0])), near / len(pairs)
+
+    similarity, recall = share_found(changed)
+    assert threshold <= similarity < threshold + 0.01
+    assert recall >= 0.99
+    similarity, recall = share_found(changed + 1)
+    assert threshold - 0.1 < similarity < threshold
+    assert recall == 0
 
 
 def test_the_order_of_prompts_does_not_change_who_is_together() -> None:
@@ -176,6 +213,16 @@ def test_thousands_of_prompts_of_one_template_are_one_family() -> None:
     names = _made_up(3000, seed=6, words=600)
     prompts = [f"How do I ask my {name.split()[0]} neighbour for help with the garden on Friday?" for name in names]
     assert set(families(prompts)) == {0}
+
+
+def test_of_thousands_of_prompts_of_one_template_that_are_barely_near_two_in_a_hundred_may_stand_alone() -> None:
+    rng = random.Random(9)
+    names = ["".join(rng.choices("abcdefghij", k=7)) for _ in range(1000)]
+    prompts = [
+        f"Write a story for my sister about {' '.join(rng.choices(names, k=4))} and the quiet river please"
+        for _ in range(5000)
+    ]
+    assert len(set(families(prompts))) <= 0.02 * len(prompts)
 
 
 def test_duplicates_are_found_among_thousands_of_number_variants() -> None:

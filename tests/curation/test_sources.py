@@ -16,7 +16,7 @@ import pytest
 from curation.field_maps import FIELD_MAPS, describe_field_maps, parse_category, recognise
 from curation.sources import MAX_PROMPT_CHARACTERS, BadRow, SourceRow, read_source
 from schemas.errors import SourceError
-from schemas.example import Category, Label
+from schemas.example import Category, Label, identify
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("ALTTRAIN_SHARED", ROOT.parent / "shared"))
@@ -139,6 +139,9 @@ def test_a_folder_and_a_glob_are_read_file_by_file_hidden_ones_left_out(tmp_path
         ("twice.csv", "same name"),
         ("broken.parquet", "not a Parquet file"),
         ("folder.jsonl", "no file in this folder"),
+        ("returns.csv", "tr '"),
+        ("twice.parquet", "same name"),
+        ("wide.jsonl", "'c19' and 280 more; which one holds the prompt?"),
     ],
 )
 def test_what_cannot_be_read_at_all_is_one_line(
@@ -157,6 +160,13 @@ def test_what_cannot_be_read_at_all_is_one_line(
     Path("utf16.csv").write_text("prompt\nBread?", "utf-16-le")
     Path("twice.csv").write_text("prompt,prompt\na,b\n")
     Path("broken.parquet").write_bytes(b"PAR1 and no more")
+    Path("returns.csv").write_bytes(b"prompt,label\rBread?,benign\r")
+    import pyarrow  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    text = pyarrow.array(["Bread?"])
+    parquet.write_table(pyarrow.table([text, text], names=["prompt", "prompt"]), "twice.parquet")
+    _write(Path("wide.jsonl"), {f"c{number}": "" for number in range(300)})
     with pytest.raises(SourceError) as error:
         _read(spec)
     assert said in str(error.value)
@@ -164,18 +174,25 @@ def test_what_cannot_be_read_at_all_is_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_an_empty_file_among_others_is_listed_and_the_others_are_read(tmp_path: Path) -> None:
+def test_a_file_among_others_that_cannot_be_read_is_listed_and_the_others_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").touch()
-    _write(tmp_path / "b.jsonl", ROW)
-    empty, row = _read(tmp_path)
-    assert isinstance(empty, BadRow)
-    assert empty.where == str(tmp_path / "a.jsonl")
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 and no more")
+    _write(tmp_path / "c.jsonl", {"text": "no prompt"})
+    _write(tmp_path / "d.jsonl", ROW)
+    *unreadable, row = _read(tmp_path)
+    for bad, name, reason in zip(unreadable, "abc", ("no rows", "not a Parquet", "columns found"), strict=True):
+        assert isinstance(bad, BadRow)
+        assert bad.where.startswith(str(tmp_path / name))
+        assert bad.reason.startswith(reason)
     assert isinstance(row, SourceRow)
 
 
 def test_a_revision_is_refused_for_files_and_two_of_them_for_a_dataset(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="a file has no revision"):
-        _read(_write(tmp_path / "rows.jsonl", ROW), revision="main")
+    for option in ({"revision": "main"}, {"split": "train"}):
+        with pytest.raises(SourceError, match="a file has no revision or split"):
+            _read(_write(tmp_path / "rows.jsonl", ROW), **option)
+        with pytest.raises(SourceError, match="packaged: a file has no revision or split"):
+            _read("packaged", **option)
     with pytest.raises(SourceError, match="two revisions"):
         _read("org/name@v1", revision="v2")
 
@@ -406,7 +423,7 @@ def test_what_a_source_says_of_a_row_is_kept(tmp_path: Path) -> None:
     said = {"id": 7, "category": "Self-Harm", "style": "adversarial", "source": "a set", "license": "MIT"}
     row = _only(tmp_path, ROW | said | {"model": "a model", "reference": 3.5, "family": "bread"}, license="CC0-1.0")
     assert row.seed.model_dump(exclude={"id", "prompt"}) == {
-        "family": "bread",
+        "family": identify("f", "a set", "bread"),
         "source": "a set",
         "source_id": "7",
         "license": "MIT",
@@ -416,6 +433,13 @@ def test_what_a_source_says_of_a_row_is_kept(tmp_path: Path) -> None:
     }
     assert row.trace
     assert row.trace.model == "a model"
+
+
+def test_a_family_is_its_sources_own_and_shared_within_it(tmp_path: Path) -> None:
+    rows = [ROW | {"family": "1", "source": source} for source in ("a set", "a set", "another")]
+    read = _read(_write(tmp_path / "a.jsonl", *rows))
+    one, same, other = (row.seed.family for row in read if isinstance(row, SourceRow))
+    assert one == same != other
 
 
 def test_a_row_that_says_nothing_takes_the_file_as_source_and_the_licence_given(tmp_path: Path) -> None:
@@ -508,6 +532,11 @@ def test_mapped_columns_are_read_and_others_with_our_names_too(tmp_path: Path) -
     assert (row.seed.prompt, row.trace.text, row.trace.answer, row.label) == ("Bread?", "Flour.", "Mix.", Label.BENIGN)
 
 
+def test_a_number_that_is_none_says_nothing(tmp_path: Path) -> None:
+    row = _only(tmp_path, ROW | {"label": float("nan"), "category": float("nan")})
+    assert (row.label, row.seed.category) == (None, None)
+
+
 def test_a_column_can_be_left_out(tmp_path: Path) -> None:
     assert _only(tmp_path, ROW | {"label": 3}, mapping={"label": ""}).label is None
 
@@ -548,7 +577,9 @@ def test_the_packaged_examples_are_read_whole() -> None:
     assert {row.seed.category for row in found} == set(Category)
     assert {row.seed.style for row in found} == {"vanilla", "adversarial"}
     assert {row.seed.license for row in found} == {"CC0-1.0"}
-    assert all(row.seed.family for row in found)
+    families = Counter(row.seed.family for row in found)
+    assert "" not in families
+    assert len(families) < len(found), "twins share a family"
     assert rows[0].where.startswith("packaged/")
 
 

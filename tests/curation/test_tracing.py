@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from curation.budget import Budget
 from curation.cli import curate
+from curation.leases import end_run, lease_seed, start_run
 from curation.ledger import Ledger, NewRow
 from curation.model import Models
 from curation.tracing import THOUGHTLESS_IN_A_ROW, Progress, Sampling, trace
@@ -45,7 +46,7 @@ def given(of: Seed) -> Trace:
 
 
 def add(ledger: Ledger, rows: Sequence[Seed], *, label: Label | None = None, traced: bool = False) -> None:
-    ledger.add([NewRow(row, given(row) if traced else None, None, label) for row in rows], "test")
+    ledger.add([NewRow(row, given(row) if traced else None, label) for row in rows])
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def run(
     if wanted is None:
         rows = ledger.seeds_without_trace(samples)
         wanted = [(row.id, samples) for row in rows if not row.failed]
-    number = ledger.start_run("trace", None)
+    number = start_run(ledger, "trace", None)
     progress = Progress(total=len(wanted))
     with FakeEndpoint(script) as fake:
         endpoint = Endpoint(**{"base_url": fake.url, "model": "thinker", "concurrency": 4} | settings)
@@ -75,7 +76,7 @@ async def run(
             async with Models({"r1": endpoint}, ["r1"], budget=budget) as models:
                 await trace(ledger, number, wanted, SAMPLING, models, progress, asyncio.Event())
         finally:
-            ledger.end_run(number, "done")
+            end_run(ledger, number, "done")
     return progress, fake.requests
 
 
@@ -108,7 +109,7 @@ async def test_reasoning_is_found_wherever_servers_put_it(ledger: Ledger, reply:
     add(ledger, [seed()])
     progress, _ = await run(ledger, [reply])
     assert (progress.traces, progress.failed) == (1, 0)
-    assert texts(ledger) == [(THOUGHT, ANSWER, 0)]
+    assert texts(ledger) == [(THOUGHT, ANSWER, None)]
 
 
 async def test_a_trace_names_the_reply_it_was_cut_from_and_the_model_that_wrote_it(ledger: Ledger) -> None:
@@ -156,7 +157,7 @@ async def test_a_refusal_with_reasoning_before_it_is_a_fine_trace(ledger: Ledger
     assert failures(ledger) == []
 
 
-@pytest.mark.parametrize(("label", "declines"), [(Label.HARMFUL, 1), (None, 0)])
+@pytest.mark.parametrize(("label", "declines"), [(Label.HARMFUL, 1), (None, None)])
 async def test_support_declines_only_where_the_prompt_is_labelled_harmful(
     ledger: Ledger, label: Label | None, declines: int
 ) -> None:
@@ -235,10 +236,10 @@ async def test_a_failed_prompt_waits_until_its_failure_is_cleared(ledger: Ledger
 
 async def test_a_prompt_that_another_run_holds_is_left_to_it(ledger: Ledger) -> None:
     add(ledger, [seed()])
-    other = ledger.start_run("trace", None)
-    assert ledger.lease_seed(other, seed().id, 1)
+    other = start_run(ledger, "trace", None)
+    assert lease_seed(ledger, other, seed().id, 1)
     assert (await run(ledger, [TRACED], wanted=[(seed().id, 1)]))[1] == []
-    ledger.end_run(other, "done")
+    end_run(ledger, other, "done")
     assert len((await run(ledger, [TRACED]))[1]) == 1
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from curation.structures import load_pools, load_structure, structure_names
 from schemas.example import Branch, Category
 from schemas.reading import Reading, read, stated_verdict
-from schemas.structure import REASON_SLOT, Structure, Take, TakePool, TakePrefix, TakeRemainder, TakeWritten
+from schemas.structure import REASON_SLOT, Structure, Take, TakePool, TakePrefix, TakeRemainder, TakeWritten, assesses
 from schemas.think import has_marks, join
 
 POOLS = load_pools()
@@ -69,7 +69,7 @@ def test_what_a_structure_assembles_reads_back_exactly(name: str, branch: Branch
     completion = data.draw(assembled(structure, branch))
     assert read(completion, structure, POOLS) == Reading(
         stages=tuple(stage for stage, _ in structure.takes(branch)),
-        verdict=branch if structure.states_verdict else None,
+        verdict=branch if any(assesses(take, POOLS) for _, take in structure.takes(branch)[:-1]) else None,
         branch=None if structure.control else branch,  # the controls look the same on both branches
         exact=True,
     )

@@ -4,7 +4,17 @@ from typing import Any
 import pytest
 
 from schemas.errors import StructureError
-from schemas.structure import Pool, TakePool, TakePrefix, parse_pool, parse_structure, require_pools
+from schemas.structure import (
+    Pool,
+    TakePool,
+    TakePrefix,
+    TakeWritten,
+    assesses,
+    parse_pool,
+    parse_structure,
+    require_pools,
+    understands,
+)
 
 PREFIX = {"take": "prefix"}
 STOP = {"take": "pool", "pool": "stop"}
@@ -32,6 +42,25 @@ def test_both_stands_for_the_two_branches() -> None:
     assert structure.stages[0].on("harmful") == structure.stages[0].on("benign") == TakePrefix(take="prefix")
 
 
+def test_the_prefix_rule_is_that_of_either_branch_and_balanced_without_a_prefix() -> None:
+    for stages, rule in (
+        ([{"name": "a", "both": {"take": "remainder"}}], "balanced"),
+        ([{"name": "a", "both": PREFIX | {"rule": "first_sentence"}}], "first_sentence"),
+        ([{"name": "a", "benign": PREFIX | {"rule": "first_sentence"}}, {"name": "b", "both": STOP}], "first_sentence"),
+    ):
+        assert parse_structure(_structure(stages=stages), "mine.yaml").prefix_rule == rule
+
+
+def test_what_a_stage_does_is_told_by_its_take_and_not_by_its_name() -> None:
+    pools = {"stop": parse_pool(_pool(), "stop.yaml"), "says": parse_pool(_pool(pool="says", verdict="harmful"), "x")}
+    says, stop = TakePool(take="pool", pool="says"), TakePool(take="pool", pool="stop")
+    weighs, grasps = (TakeWritten(take="written", field=field) for field in ("assessment", "understanding"))
+    prefix = TakePrefix(take="prefix")
+    takes = (says, weighs, stop, grasps, prefix)
+    assert [assesses(take, pools) for take in takes] == [True, True, False, False, False]
+    assert [understands(take) for take in takes] == [False, False, False, True, True]
+
+
 def test_takes_list_a_branchs_stages_in_order_with_the_answer_last() -> None:
     only_harmful = {"name": "assessment", "harmful": {"take": "pool", "pool": "verdict", "fill": "reason"}}
     structure = parse_structure(_structure(stages=[only_harmful, *_structure()["stages"]]), "mine.yaml")
@@ -53,6 +82,12 @@ def test_takes_list_a_branchs_stages_in_order_with_the_answer_last() -> None:
         ({"stages": [{"name": "a", "both": STOP | {"reason_of": "another"}}]}, "needs 'derived: true'"),
         ({"stages": [{"name": "a", "both": {"take": "prefixx"}}]}, "stages.0"),
         ({"stages": [{"name": "a", "both": PREFIX | {"rul": "balanced"}}]}, "rul: Extra inputs"),
+        ({"name": "add"}, "'add' is a task of the ledger"),
+        ({"name": "trace"}, "'trace' is a task of the ledger"),
+        (
+            {"stages": [{"name": "a", "harmful": PREFIX | {"rule": "first_sentence"}, "benign": PREFIX}]},
+            "give one rule for both branches",
+        ),
         ({"draw": "random"}, "draw: Input should be 'seeded' or 'first'"),
     ],
 )
