@@ -1,9 +1,10 @@
 """A limit on money and tokens that holds while many requests are in flight: the worst case of each is held first."""
 
 import asyncio
+import math
 from typing import NamedTuple
 
-from schemas.errors import BudgetReached
+from schemas.errors import BudgetReached, UsageError
 
 
 class Cost(NamedTuple):
@@ -21,6 +22,8 @@ class Budget:
     """
 
     def __init__(self, usd: float | None = None, tokens: int | None = None) -> None:
+        if usd is not None and not math.isfinite(usd):
+            raise UsageError("a budget is a number of USD, e.g. --budget 2.50")
         self.usd = usd
         self.tokens = tokens
         self.spent_usd = 0.0
@@ -73,7 +76,7 @@ class Budget:
         if self.usd is not None:
             unknown = f" (and at most {self._kept_usd:.4f} on requests without an answer)" if self._kept_usd else ""
             parts.append(
-                f"spent {self.spent_usd:.4f} of {self.usd:.2f} USD{unknown}, the next call could cost {worst.usd:.4f}"
+                f"spent {self.spent_usd:.4f} of {self.usd:.4f} USD{unknown}, the next call could cost {worst.usd:.4f}"
             )
         if self.tokens is not None:
             unknown = f" (and at most {self._kept_tokens} on requests without an answer)" if self._kept_tokens else ""

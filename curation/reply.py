@@ -175,7 +175,8 @@ def _objects(text: str) -> list[object]:
                 break
             try:
                 value, end = decoder.raw_decode(part, position)
-                found.append(value)
+                # A lone surrogate, which JSON can spell and UTF-8 cannot, must not reach the ledger.
+                found.append(json.loads(_scrub(json.dumps(value, ensure_ascii=False))))
             except (ValueError, RecursionError):
                 end = position + 1
             position = part.find("{", end)

@@ -20,6 +20,8 @@ EMBEDDED = "embedded"
 
 
 def _as_tuple(value: object) -> object:
+    if isinstance(value, dict):
+        raise ValueError("is the name of an endpoint, or a list of names; a section is written [endpoints.NAME]")
     return (value,) if isinstance(value, str) else value
 
 
@@ -45,6 +47,14 @@ class Endpoint(Frozen):
         default="auto",
         description="how structure is asked for; auto: the first of the three that the server accepts",
     )
+
+    @field_validator("key_env")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        # The value is not repeated: it may be the key itself, pasted where its name belongs.
+        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError("not the name of an environment variable; a key itself must not stand in this file")
+        return name
 
     @field_validator("base_url")
     @classmethod
@@ -98,11 +108,12 @@ class Settings(Frozen):
     def _known_names(self) -> "Settings":
         if EMBEDDED in self.endpoints:
             raise ValueError(f"endpoints.{EMBEDDED}: the name is taken by the built-in model; choose another")
-        for name in (*self.endpoint, *([self.fallback] if self.fallback else [])):
+        used = [("endpoint", name) for name in self.endpoint]
+        for key, name in [*used, *([("fallback", self.fallback)] if self.fallback is not None else [])]:
             if name != EMBEDDED and name not in self.endpoints:
                 near = difflib.get_close_matches(name, [EMBEDDED, *self.endpoints], 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; add a section [endpoints.{name}]"
-                raise ValueError(f"endpoint: {name!r} is not defined{hint}")
+                hint = f"did you mean {near[0]!r}?" if near else f"add a section [endpoints.{name or 'NAME'}]"
+                raise ValueError(f"{key}: {name!r} is not defined; {hint}")
         return self
 
 
@@ -118,16 +129,18 @@ def parse_settings(text: str, where: str) -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A key that is misspelt is also missing under its right name: the typo is what to tell.
+        errors = sorted(error.errors(include_input=False), key=lambda found: found["type"] != "extra_forbidden")
+        first = errors[0]
+        said = first["msg"].removeprefix("Value error, ")
         path = tuple(str(part) for part in first["loc"])
-        line = _line_of(text, path)
+        line = _line_of(text, path or (said.partition(":")[0],))
         at = f"{where}:{line}" if line else where
         if first["type"] == "extra_forbidden":
             model = Endpoint if path[0] == "endpoints" and len(path) == 3 else Settings
             near = difflib.get_close_matches(path[-1], list(model.model_fields), 1, cutoff=0.5)
             known = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(model.model_fields)}"
             raise SettingsError(f"{at}: unknown key {'.'.join(path)!r}; {known}") from None
-        said = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{at}: {'.'.join(path) + ': ' if path else ''}{said}") from None
 
 

@@ -164,7 +164,7 @@ class _Adding:
             f"{total.repeated} rows were there already, {self.bad} were bad"
         )
         for note, rows in self.notes.most_common(NOTES_SHOWN):
-            click.echo(f"{rows} rows: {note}")
+            click.echo(f"{rows} {'row' if rows == 1 else 'rows'}: {note}")
         if any(total):
             click.echo("next: curate generate --dry-run" if total.traces else "next: curate status")
 

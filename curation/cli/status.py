@@ -122,9 +122,10 @@ def _funnel_table(funnel: Funnel) -> "Table":
 
     seeds, traces = funnel.seeds, funnel.traces
     add("Seeds", seeds.total)
+    notes = {"unsure": "unsure by a person", "none": "no label yet"}
     for label, number in seeds.by_label.items():
         if label != "unsure" or number:
-            add(label, number, of=seeds.total, depth=1, note="no label yet" if label == "none" and number else "")
+            add(label, number, of=seeds.total, depth=1, note=notes.get(label, "") if number else "")
     if seeds.families:
         add("families", seeds.families, depth=1, note="of prompts that are nearly the same")
     if seeds.without_family:

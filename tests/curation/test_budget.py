@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from curation.budget import Budget, Cost
-from schemas.errors import BudgetReached
+from schemas.errors import BudgetReached, UsageError
 
 
 async def test_what_is_in_flight_counts_with_its_worst_case() -> None:
@@ -47,7 +47,7 @@ async def test_what_cannot_fit_however_the_rest_ends_is_refused_at_once() -> Non
 async def test_the_message_says_what_is_spent_and_what_the_next_call_could_cost() -> None:
     budget = Budget(usd=2.5)
     budget.settle(await budget.hold(Cost(2.4, 1)), Cost(2.4, 1))
-    with pytest.raises(BudgetReached, match=r"spent 2\.4000 of 2\.50 USD, the next call could cost 0\.2000"):
+    with pytest.raises(BudgetReached, match=r"spent 2\.4000 of 2\.5000 USD, the next call could cost 0\.2000"):
         await budget.hold(Cost(0.2, 1))
 
 
@@ -89,3 +89,9 @@ async def test_many_at_once_never_pass_the_limit_and_use_nearly_all_of_it() -> N
     results = await asyncio.gather(*(call() for _ in range(100)), return_exceptions=True)
     assert {type(result) for result in results} == {type(None), BudgetReached}
     assert 0.95 < budget.spent_usd <= 1.0
+
+
+@pytest.mark.parametrize("usd", [float("nan"), float("inf")])
+def test_a_budget_that_is_no_amount_is_refused(usd: float) -> None:
+    with pytest.raises(UsageError, match="a number of USD"):
+        Budget(usd=usd)

@@ -307,6 +307,15 @@ def test_a_datasets_label_that_comes_later_does_not_win_over_a_persons(project: 
     assert status(project)["seeds"]["by_label"] == before
 
 
+def test_a_persons_doubt_is_told_and_is_not_silence(project: Path) -> None:
+    with Ledger.open(project / "curate.db") as ledger:
+        ledger.add_label(LabelEvent(seed_id=HARMFUL.seed.id, label=Label.UNSURE, origin="person", author="ann"))
+    assert "unsure by a person" in invoke(project, "status").output
+    assert "unsure (by a person)" in invoke(project, "show", HARMFUL.seed.id).output
+    (trace,) = json.loads(invoke(project, "show", HARMFUL.seed.id, "--json").output)["traces"]
+    assert (trace["label"], trace["label_from"]) == (None, "person")
+
+
 def test_a_trace_in_two_places_is_a_bug_that_shows(project: Path) -> None:
     with Ledger.open(project / "curate.db") as ledger:
         with ledger.transaction() as db:

@@ -93,7 +93,7 @@ def test_the_same_row_twice_is_counted_and_not_doubled(ledger: Ledger) -> None:
 
 def test_a_row_is_repeated_where_it_brings_neither_a_new_prompt_nor_a_new_trace(ledger: Ledger) -> None:
     ledger.add([row(1)._replace(trace=None)])
-    assert ledger.add([row(2), row(1)._replace(trace=None)]) == (1, 1, 1, 0)
+    assert ledger.add([row(2), row(1)._replace(trace=None)]) == (1, 1, 1, 1)
     assert ledger.add([row(1)]) == (0, 1, 0, 0)
     assert ledger.add([row(1, answer="Another."), row(1), row(1)]) == (0, 1, 2, 0)
 

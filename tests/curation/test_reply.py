@@ -176,3 +176,10 @@ def test_what_is_shown_of_a_reply_is_one_line_without_escapes() -> None:
     assert (
         one_line("\x1b[31mred\x1b[0m\r\nnext\u202etxet " + "x" * 300, 40) == "[31mred [0m next txet " + "x" * 17 + "…"
     )
+
+
+def test_a_lone_surrogate_spelled_in_json_does_not_come_through() -> None:
+    value = parse('Sure: {"verdict": "benign", "reason": "half \\ud800 a pair"}', Verdict)
+    assert value.reason.encode("utf-8")
+    value = parse('{"verdict": "benign", "reason": "half \\ud800 a pair"}', Verdict)
+    assert value.reason.encode("utf-8")

@@ -30,6 +30,11 @@ def test_an_empty_file_gives_the_embedded_model_and_the_default_structure() -> N
         (GPT.replace("https:", "ftp:"), "not an http(s) URL"),
         (GPT + "concurrency = 0", "curate.toml:4: endpoints.gpt.concurrency"),
         (GPT.replace("gpt", "embedded"), "the name is taken"),
+        (GPT + 'key_env = "sk-secret-pasted"', "curate.toml:4: endpoints.gpt.key_env: not the name of an environment"),
+        (GPT.replace("model", "modl"), "did you mean 'model'?"),
+        ('fallback = "nope"\n' + GPT, "curate.toml:1: fallback: 'nope' is not defined"),
+        ("[endpoint.gpt]\nmodel = 'm'", "a section is written [endpoints.NAME]"),
+        ('endpoint = ""', "add a section [endpoints.NAME]"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_how_to_mend_it(text: str, said: str) -> None:
