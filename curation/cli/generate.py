@@ -99,6 +99,8 @@ def command(
     _report(progress, chosen.name, as_json=as_json)
     if error:
         raise error
+    if progress.done < progress.total:
+        click.echo("another run holds the rows that were not reached; `curate status` shows how far it is", err=True)
 
 
 async def _run(

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from curation.budget import Budget
-from curation.cli.endpoints import open_models
+from curation.cli.endpoints import open_models, require_endpoints
 from curation.cli.progress import fit
 from curation.cli.project import load_settings, open_ledger
 from curation.cli.run import describe_cost, oversee
@@ -73,6 +73,8 @@ def command(
     """
     settings = load_settings(project)
     names = endpoints or settings.endpoint
+    spending = Budget(usd=budget, tokens=max_tokens_total)
+    require_endpoints(settings, names, budget=spending)
     _require_reasoning(settings, names)
     if samples > 1 and temperature == 0:
         raise UsageError("--samples with --temperature 0 asks for the same trace again: give a higher temperature")
@@ -92,7 +94,6 @@ def command(
         if dry_run:
             _report_estimate(estimate(ledger, wanted, sampling), settings, names[0], as_json=as_json)
             return
-        spending = Budget(usd=budget, tokens=max_tokens_total) if budget or max_tokens_total else None
         progress = Progress(total=len(wanted))
         again = [seed for seed, _ in wanted if retry_failed or seed in named]
         error = asyncio.run(_run(ledger, settings, names, spending, wanted, again, sampling, progress))
@@ -119,7 +120,7 @@ async def _run(
     ledger: Ledger,
     settings: Settings,
     names: tuple[str, ...],
-    budget: Budget | None,
+    budget: Budget,
     wanted: list[tuple[str, int]],
     again: list[str],
     sampling: Sampling,
