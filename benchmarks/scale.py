@@ -105,7 +105,11 @@ def main() -> None:
                 f"curate {what}, median of 5", Used(*(statistics.median(column) for column in zip(*runs, strict=True)))
             )
     spent = asyncio.run(time_checks())
-    print(f"checks of {len(spent)} packaged drafts: {statistics.mean(spent):.2f} ms a row, {max(spent):.2f} at most")
+    # The first row also loads what the rules look things up in; it is paid once a process.
+    rest = sorted(spent[1:])
+    print(
+        f"checks of {len(rest)} packaged drafts: {statistics.median(rest):.2f} ms a row, {rest[-3]:.2f} for all but two"
+    )
 
 
 if __name__ == "__main__":

@@ -66,11 +66,11 @@ class NewRow(NamedTuple):
 
 
 class Unjudged(NamedTuple):
-    """A trace of which nobody has said yet whether its answer declines."""
+    """A trace of which nobody has said yet whether its answer declines. `category`: what the source says."""
 
     trace_id: str
     answer: str
-    seed: Seed
+    category: str | None
 
 
 class Ledger:
@@ -166,13 +166,13 @@ class Ledger:
         """Traces under a dataset's 'harmful' of which it is not known whether they decline: the first by id, from the
         one after `after` on."""
         rows = self.query(
-            f"""SELECT traces.id, traces.answer, {SEED_COLUMNS} FROM traces JOIN seeds ON seeds.id = traces.seed_id
+            """SELECT traces.id, traces.answer, seeds.category FROM traces JOIN seeds ON seeds.id = traces.seed_id
             WHERE traces.declines IS NULL AND traces.id > ? AND EXISTS (SELECT 1 FROM labels
                 WHERE labels.seed_id = seeds.id AND labels.origin = 'dataset' AND labels.label = 'harmful')
-            ORDER BY traces.id LIMIT ?""",  # noqa: S608
+            ORDER BY traces.id LIMIT ?""",
             (after, limit),
         )
-        return [Unjudged(str(trace), str(answer), read_seed(seed)) for trace, answer, *seed in rows]
+        return [Unjudged(str(trace), str(answer), _text(category)) for trace, answer, category in rows]
 
     def set_declines(self, judged: Iterable[tuple[str, bool]]) -> None:
         """(trace id, whether its answer declines) pairs; one that was set is left as it is."""

@@ -13,7 +13,7 @@ from curation.cli.console import visible
 from curation.cli.project import open_ledger
 from curation.field_maps import describe_field_maps, field_map_names
 from curation.ledger import Added, Ledger, NewRow
-from curation.refusal import declining, harm_category
+from curation.refusal import declining
 from curation.screen import name_families
 from curation.sources import BadRow, SourceRow, file_of, read_source
 from schemas.errors import SourceError, UsageError
@@ -175,7 +175,8 @@ def _judge_answers(ledger: Ledger) -> None:
     after = ""
     while lot := ledger.unjudged(after, LOT):
         after = lot[-1].trace_id
-        judged = [(row.trace_id, declining(row.answer, harm_category(row.seed) or "")) for row in lot]
+        # Self-harm that its source does not name as such needs no look here: under any harm concern counts as a no.
+        judged = [(row.trace_id, declining(row.answer, row.category or "")) for row in lot]
         ledger.set_declines((trace, declines) for trace, declines in judged if declines is not None)
 
 

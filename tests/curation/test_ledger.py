@@ -13,7 +13,7 @@ import pytest
 
 from curation.database import APPLICATION_ID, MIGRATIONS
 from curation.leases import drop_dead_leases, end_run, lease, start_run
-from curation.ledger import Ledger, NewRow
+from curation.ledger import Ledger, NewRow, Unjudged
 from curation.record import DraftRecord, read_record
 from schemas.call import Call
 from schemas.errors import LedgerError
@@ -113,12 +113,13 @@ def test_answers_wait_to_be_judged_only_under_a_harmful_label_of_a_dataset(ledge
     ledger.add([row(1), row(2, label=Label.BENIGN), row(3, label=None)])
     ledger.add_label(LabelEvent(seed_id=row(3).seed.id, label=Label.HARMFUL, origin="person", author="ann"))
     (waiting,) = ledger.unjudged("", 10)
-    assert (waiting.seed, waiting.answer) == (row(1).seed, "No.")
+    one, two = (of.trace.id for of in (row(1), row(2)) if of.trace)
+    assert waiting == Unjudged(one, "No.", "privacy")
     assert ledger.unjudged(waiting.trace_id, 10) == []
     ledger.add([row(2)])
-    assert {trace.seed.id for trace in ledger.unjudged("", 10)} == {row(1).seed.id, row(2).seed.id}
+    assert {trace.trace_id for trace in ledger.unjudged("", 10)} == {one, two}
     ledger.set_declines([(waiting.trace_id, False)])
-    assert {trace.seed.id for trace in ledger.unjudged("", 10)} == {row(2).seed.id}
+    assert {trace.trace_id for trace in ledger.unjudged("", 10)} == {two}
 
 
 def test_a_draft_comes_back_as_it_was_saved(ledger: Ledger) -> None:

@@ -124,6 +124,16 @@ def _made_up(count: int, seed: int, words: int = 60) -> list[str]:
     return made
 
 
+def _crowd(count: int, free: int) -> list[str]:
+    """Prompts of one template, with so many words of their own that most are near few others."""
+    rng = random.Random(9)
+    names = ["".join(rng.choices("abcdefghij", k=7)) for _ in range(1000)]
+    return [
+        f"Write a story for my sister about {' '.join(rng.choices(names, k=free))} and the quiet river please"
+        for _ in range(count)
+    ]
+
+
 def _shingles(prompt: str) -> set[tuple[str, ...]]:
     words = prompt.split()
     return {(word,) for word in words} | set(pairwise(words))
@@ -173,7 +183,7 @@ def test_99_of_100_pairs_at_the_threshold_are_found_and_none_below(
     assert recall == 0
 
 
-def test_the_order_of_prompts_does_not_change_who_is_together() -> None:
+def test_the_order_of_a_few_hundred_prompts_does_not_change_who_is_together() -> None:
     prompts = list(dict.fromkeys(_made_up(300, seed=2)))
     shuffled = random.Random(3).sample(prompts, len(prompts))
 
@@ -215,14 +225,9 @@ def test_thousands_of_prompts_of_one_template_are_one_family() -> None:
     assert set(families(prompts)) == {0}
 
 
-def test_of_thousands_of_prompts_of_one_template_that_are_barely_near_two_in_a_hundred_may_stand_alone() -> None:
-    rng = random.Random(9)
-    names = ["".join(rng.choices("abcdefghij", k=7)) for _ in range(1000)]
-    prompts = [
-        f"Write a story for my sister about {' '.join(rng.choices(names, k=4))} and the quiet river please"
-        for _ in range(5000)
-    ]
-    assert len(set(families(prompts))) <= 0.02 * len(prompts)
+def test_of_thousands_of_one_template_that_are_barely_near_one_in_a_hundred_may_stand_alone() -> None:
+    prompts = _crowd(5000, free=4)
+    assert len(set(families(prompts))) <= 0.01 * len(prompts)
 
 
 def test_duplicates_are_found_among_thousands_of_number_variants() -> None:
@@ -230,12 +235,12 @@ def test_duplicates_are_found_among_thousands_of_number_variants() -> None:
     assert duplicates([*prompts, prompts[11_000].lower()]) == [*range(12_000), 11_000]
 
 
-def test_every_process_finds_the_same() -> None:
+def test_every_process_finds_and_misses_the_same() -> None:
     code = (
         "import sys; sys.path.insert(0, 'tests/curation')\n"
-        "from test_screen import _made_up\n"
+        "from test_screen import _crowd\n"
         "from curation.screen import families\n"
-        "print(families(_made_up(300, seed=7)))"
+        "print(families(_crowd(3000, free=5)))"
     )
     found = {
         subprocess.run(
