@@ -11,9 +11,9 @@ import click
 
 from curation.cli.console import visible
 from curation.cli.project import open_ledger
+from curation.doubts import judge_answers
 from curation.field_maps import describe_field_maps, field_map_names
 from curation.ledger import Added, Ledger, NewRow
-from curation.refusal import declining
 from curation.screen import name_families
 from curation.sources import BadRow, SourceRow, file_of, read_source
 from schemas.errors import SourceError, UsageError
@@ -88,7 +88,7 @@ def command(
             except KeyboardInterrupt:
                 errors.append(click.Abort())
                 break
-        _judge_answers(ledger)
+        judge_answers(ledger)
         ledger.set_families(name_families(ledger.prompts()))
     if adding.bad > SHOWN:
         click.echo(f"and {adding.bad - SHOWN} more bad rows: curate failures --task add", err=True)
@@ -167,17 +167,6 @@ class _Adding:
             click.echo(f"{rows} {'row' if rows == 1 else 'rows'}: {note}")
         if any(total):
             click.echo("next: curate generate --dry-run" if total.traces else "next: curate status")
-
-
-def _judge_answers(ledger: Ledger) -> None:
-    """Notes of every trace under a dataset's 'harmful' whether its answer declines: one that complies puts the label
-    in doubt. It looks at all that are not judged, as the label may have come long after the trace."""
-    after = ""
-    while lot := ledger.unjudged(after, LOT):
-        after = lot[-1].trace_id
-        # Self-harm that its source does not name as such needs no look here: under any harm concern counts as a no.
-        judged = [(row.trace_id, declining(row.answer, row.category or "")) for row in lot]
-        ledger.set_declines((trace, declines) for trace, declines in judged if declines is not None)
 
 
 def _parse_pair(pair: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from curation.cli.endpoints import is_small, open_models, require_endpoints
 from curation.cli.progress import fit
 from curation.cli.project import load_settings, open_ledger
 from curation.cli.run import describe_cost, oversee
+from curation.doubts import judge_answers
 from curation.generate import Job, Progress, estimate, generate, select
 from curation.ledger import Ledger
 from curation.structures import load_pools, load_structure
@@ -72,6 +73,7 @@ def command(
         chosen, pools, assume_label, small=is_small(settings, names), benign_max_tokens=settings.benign_max_tokens
     )
     with open_ledger(project) as ledger:
+        judge_answers(ledger)  # an `add` that was killed had not come to it
         candidates = ledger.candidates(chosen.name)
         ids = select(
             candidates,
