@@ -1,4 +1,4 @@
-"""The engine (curation/model.py) against a mock server: how fast, how dear, and what survives faults.
+"""The engine (curation/model.py) and the ledger that keeps its replies, against a mock server: speed, cost, faults.
 
     python benchmarks/engine.py                    every scenario, a table
     python benchmarks/engine.py --only faults --json
@@ -15,11 +15,13 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +101,11 @@ async def ask_with_floor(url: str, concurrency: int) -> dict[str, int]:
 async def ask_with_engine(url: str, concurrency: int) -> dict[str, int]:
     from pydantic import BaseModel
 
+    from curation.leases import start_run
+    from curation.ledger import Ledger, NewRow
     from curation.model import Models, RowFailed
     from schemas.call import Message, Request
+    from schemas.example import Seed
     from schemas.settings import Endpoint
 
     class Reply(BaseModel):
@@ -113,25 +118,29 @@ async def ask_with_engine(url: str, concurrency: int) -> dict[str, int]:
     endpoint = Endpoint(
         base_url=url, model="mock-model", concurrency=concurrency, timeout_seconds=10, max_tokens=1024
     )  # fmt: skip
-    async with Models({"mock": endpoint}, ["mock"]) as models:
+    seed = Seed(id="s0", family="f", prompt="p", source="benchmark")
+    with tempfile.TemporaryDirectory() as folder, Ledger.open(Path(folder) / "curate.db", create=True) as ledger:
+        ledger.add([NewRow(seed, None, None)])
+        run = start_run(ledger, "benchmark", None)
+        async with Models({"mock": endpoint}, ["mock"]) as models:
 
-        async def ask(row: int) -> None:
-            nonlocal good, bad, lost
-            messages = (
-                Message(role="system", content="You judge requests."),
-                Message(role="user", content=f"[[id:{row}]] {PROMPT}"),
-            )
-            request = Request(purpose="verdict", prompt_version="benchmark", messages=messages, reply=Reply)
-            try:
-                answered = await models.ask(request)
-            except RowFailed:
-                lost += 1
-                return
-            right = all(f"[[id:{row}]]" in text for text in answered.value.model_dump().values())  # type: ignore[union-attr]
-            good += right
-            bad += not right
+            async def ask(row: int) -> None:
+                nonlocal good, bad, lost
+                messages = (
+                    Message(role="system", content="You judge requests."),
+                    Message(role="user", content=f"[[id:{row}]] {PROMPT}"),
+                )
+                request = Request(purpose="verdict", prompt_version="benchmark", messages=messages, reply=Reply)
+                try:
+                    answered = await models.ask(request, partial(ledger.save_call, run, seed.id, None, str(row)))
+                except RowFailed:
+                    lost += 1
+                    return
+                right = all(f"[[id:{row}]]" in text for text in answered.value.model_dump().values())  # type: ignore[union-attr]
+                good += right
+                bad += not right
 
-        await run_rows(ask, models.workers)
+            await run_rows(ask, models.workers)
     return {"good": good, "bad": bad, "lost": lost}
 
 

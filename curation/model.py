@@ -159,7 +159,7 @@ class Models:
             usd=self._usd if any(server.endpoint.priced for server in servers) else None,
         )
 
-    async def ask(self, request: Request, paid: Callable[[Call], None] | None = None) -> Answered:
+    async def ask(self, request: Request, paid: Callable[[Call], object] | None = None) -> Answered:
         """Put one question. `paid` is handed each reply as it arrives: whatever comes next, it was paid for.
 
         Raises RowFailed for this row's failure. Raises KeyRefused, EndpointError, ProviderRefuses (each later question
@@ -292,7 +292,7 @@ class _Question:
 
     ticket: int
     request: Request
-    paid: Callable[[Call], None] | None
+    paid: Callable[[Call], object] | None
     calls: list[Call] = field(default_factory=list)
 
     def failed(self, kind: str, reason: str) -> RowFailed:
