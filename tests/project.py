@@ -38,7 +38,7 @@ class Project:
         text = (
             f'endpoint = "fake"\n{settings}\n[endpoints.fake]\nbase_url = "{url}"\nmodel = "m"\nkey_env = "FAKE_KEY"\n'
         )
-        text += "timeout_seconds = 2\nconcurrency = 4\n"
+        text += "timeout_seconds = 20\nconcurrency = 4\n"
         if prices:
             text += "price_input = 10.0\nprice_output = 100.0\nmax_tokens = 100\n"
         (folder / "curate.toml").write_text(text)

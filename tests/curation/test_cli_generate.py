@@ -250,7 +250,7 @@ def test_a_reply_cut_by_max_tokens_is_a_named_failure(make: Make) -> None:
 def test_a_server_that_hangs_costs_one_deadline_a_try_and_then_the_row(make: Make) -> None:
     project, fake = make([HANG])
     (project.folder / "curate.toml").write_text(
-        (project.folder / "curate.toml").read_text().replace("timeout_seconds = 2", "timeout_seconds = 0.3")
+        (project.folder / "curate.toml").read_text().replace("timeout_seconds = 20", "timeout_seconds = 0.3")
     )
     project.run("generate", "--limit", "1")
     assert project.query("SELECT kind FROM failures_now") == [("timeout",)]
