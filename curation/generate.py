@@ -23,14 +23,13 @@ from curation.reference import samples_agree
 from curation.reply import parse
 from curation.rewrite import Ask, Borrow, rewrite
 from curation.workers import keep_alive, run_workers
-from schemas.call import Call, Request
+from schemas.call import CHARACTERS_A_TOKEN, Call, Request
 from schemas.example import Branch, Failure
 from schemas.settings import Endpoint
 from schemas.structure import Pools, Structure
 
 LOT = 64
 """Rows leased at a time: few enough for another run to share the work, enough not to write for each."""
-CHARACTERS_A_TOKEN = 4
 REPLY_TOKENS = {"verdict": 60, "reason": 45, "rewrite": 350}
 """Completion tokens of a reply where the ledger holds none to average: measured with SmolLM2, rounded up."""
 

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from curation.generate import CHARACTERS_A_TOKEN, request_key
+from curation.generate import request_key
 from curation.leases import Untraced, lease_seed, release
 from curation.ledger import Ledger
 from curation.model import Models, RowFailed
 from curation.prompts import trace_request
 from curation.refusal import declining, harm_category
 from curation.workers import keep_alive, run_workers
-from schemas.call import Call
+from schemas.call import CHARACTERS_A_TOKEN, Call
 from schemas.errors import EndpointError
 from schemas.example import Failure, Label, Seed, Trace, trace_id
 from schemas.think import has_marks, split

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.example import Frozen
 
+CHARACTERS_A_TOKEN = 4
+"""A usual guess for English; formulas and other scripts have more tokens a character. For estimates only."""
+
 Purpose = Literal["verdict", "reason", "rewrite", "trace", "probe"]
 
 

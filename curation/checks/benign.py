@@ -4,10 +4,8 @@ from curation.checks.row import CheckedRow, Rule, excerpt, rule
 from curation.cut import hangs, opening, remainder_start
 from curation.reference import matches_reference
 from curation.refusal import declining
+from schemas.call import CHARACTERS_A_TOKEN
 from schemas.structure import ANSWER, TakeAnswer, TakePrefix, TakeRemainder, TakeTrace
-
-CHARACTERS_A_TOKEN = 4
-"""A usual guess for English; formulas and other scripts have more tokens a character."""
 
 
 @rule("The opening is the student's own words, and the rest of the trace follows it.", blocking=True, fidelity=True)
