@@ -8,7 +8,7 @@ from pathlib import Path
 
 from schemas.errors import LedgerError
 
-MIGRATIONS = ("001_first.sql",)
+MIGRATIONS = ("001_first.sql", "002_review.sql")
 APPLICATION_ID = 0x616C7474  # "altt": tells our files from any other SQLite file
 BUSY_SECONDS = 30.0
 
@@ -28,8 +28,9 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             # A commit survives the process being killed; only a power cut may lose the last ones.
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA foreign_keys = ON")
+            # Only after the migrations: a table that is rebuilt is dropped while others still refer to it.
             _migrate(connection, path)
+            connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             connection.close()
             raise

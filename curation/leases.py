@@ -77,7 +77,8 @@ def lease(ledger: Ledger, run: int, task: str, ids: Sequence[str]) -> list[str]:
         for row_id in ids:
             taken = db.execute(
                 "INSERT OR IGNORE INTO leases SELECT ?2, ?1, ?3"
-                " WHERE NOT EXISTS (SELECT 1 FROM drafts WHERE trace_id = ?2 AND structure = ?1) AND NOT EXISTS"
+                " WHERE NOT EXISTS (SELECT 1 FROM drafts WHERE trace_id = ?2 AND structure = ?1 AND retired_at IS NULL)"
+                " AND NOT EXISTS"
                 " (SELECT 1 FROM failures WHERE task = ?1 AND trace_id = ?2 AND cleared_at IS NULL)",
                 (task, row_id, run),
             ).rowcount

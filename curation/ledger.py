@@ -239,7 +239,7 @@ class Ledger:
             JOIN trace_labels ON trace_labels.trace_id = traces.id
             JOIN seeds ON seeds.id = traces.seed_id
             LEFT JOIN failures ON failures.task = ?1 AND failures.trace_id = traces.id AND failures.cleared_at IS NULL
-            LEFT JOIN drafts ON drafts.trace_id = traces.id AND drafts.structure = ?1
+            LEFT JOIN drafts ON drafts.trace_id = traces.id AND drafts.structure = ?1 AND drafts.retired_at IS NULL
             ORDER BY traces.id""",
             (structure,),
         )
@@ -350,7 +350,7 @@ class Ledger:
         with self.transaction() as db:
             release_row(db, run, draft.structure, draft.trace_id)
             new = db.execute(
-                "INSERT OR IGNORE INTO drafts VALUES (?,?,?,?,?,?,?,?,?)",
+                "INSERT OR IGNORE INTO drafts VALUES (?,?,?,?,?,?,?,?,?,NULL)",
                 (
                     *(draft.id, draft.seed_id, draft.trace_id, draft.structure, draft.branch, draft.branch_from),
                     *(draft.model_verdict, run, at),
@@ -371,7 +371,7 @@ class Ledger:
         """
         with self.transaction() as db:
             release_row(db, run, task, work.trace.id)
-            made = "SELECT 1 FROM drafts WHERE trace_id = ? AND structure = ?"
+            made = "SELECT 1 FROM drafts WHERE trace_id = ? AND structure = ? AND retired_at IS NULL"
             if db.execute(made, (work.trace.id, task)).fetchone():
                 return
             _insert_failure(db, task, failure, place=None, seed=work.seed.id, trace=work.trace.id, run=run)

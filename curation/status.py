@@ -148,6 +148,7 @@ def _count_structures(
                 ELSE 'passing' END,
             COUNT(*)
         FROM drafts JOIN revisions ON revisions.draft_id = drafts.id AND {_NEWEST}
+        WHERE retired_at IS NULL
         GROUP BY 1, 2, 3"""  # noqa: S608
     ):
         states[structure][state] += number
@@ -157,11 +158,12 @@ def _count_structures(
         "SELECT structure, rule, blocking, revisions FROM checks_by_rule ORDER BY blocking DESC, revisions DESC, rule"
     ):
         rules[structure].append(RuleCount(rule=rule, blocking=blocking, drafts=number))
-    drafts = dict(db.execute("SELECT structure, COUNT(*) FROM drafts GROUP BY structure"))
+    drafts = dict(db.execute("SELECT structure, COUNT(*) FROM drafts WHERE retired_at IS NULL GROUP BY structure"))
     # A trace with a draft and a failure would be counted once here and twice there, and the sum would tell.
     settled = dict(
         db.execute(
-            "SELECT structure, COUNT(*) FROM (SELECT structure, trace_id FROM drafts UNION SELECT task, trace_id"
+            "SELECT structure, COUNT(*) FROM"
+            " (SELECT structure, trace_id FROM drafts WHERE retired_at IS NULL UNION SELECT task, trace_id"
             " FROM failures WHERE cleared_at IS NULL AND trace_id IS NOT NULL) GROUP BY structure"
         )
     )

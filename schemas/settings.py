@@ -25,6 +25,26 @@ def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _name_of_a_variable(name: str | None) -> str | None:
+    # The value is not repeated: it may be the key itself, pasted where its name belongs.
+    if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("not the name of an environment variable; a key itself must not stand in this file")
+    return name
+
+
+def _url_without_secrets(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise ValueError("credentials inside a URL would end up in logs: name the variable that holds the key instead")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http(s) URL")
+    if parts.query or parts.fragment:
+        raise ValueError("a URL with a query or fragment is not a base URL (and a key in it would end up in logs)")
+    return url.rstrip("/")
+
+
 class Endpoint(Frozen):
     """An OpenAI-compatible server."""
 
@@ -48,25 +68,8 @@ class Endpoint(Frozen):
         description="how structure is asked for; auto: the first of the three that the server accepts",
     )
 
-    @field_validator("key_env")
-    @classmethod
-    def _is_a_name(cls, name: str | None) -> str | None:
-        # The value is not repeated: it may be the key itself, pasted where its name belongs.
-        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError("not the name of an environment variable; a key itself must not stand in this file")
-        return name
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.username or parts.password:
-            raise ValueError("credentials inside a URL would end up in logs: use key_env")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("not an http(s) URL")
-        if parts.query or parts.fragment:
-            raise ValueError("a URL with a query or fragment is not a base URL (and a key in it would end up in logs)")
-        return url.rstrip("/")
+    _not_a_key = field_validator("key_env")(_name_of_a_variable)
+    _no_secrets = field_validator("base_url")(_url_without_secrets)
 
     @model_validator(mode="after")
     def _both_prices(self) -> "Endpoint":
@@ -83,6 +86,46 @@ class Endpoint(Frozen):
         if self.price_input is None or self.price_output is None:
             return None
         return (tokens_in * self.price_input + tokens_out * self.price_output) / 1_000_000
+
+
+class Review(Frozen):
+    """How drafts are reviewed, and where: the embedded Argilla unless `api_url` names another."""
+
+    api_url: str | None = Field(default=None, description="the team's own Argilla; None: the embedded one")
+    api_key_env: str | None = Field(default=None, description="environment variable that holds that Argilla's API key")
+    workspace: str = Field(default="curate", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Argilla workspace")
+    overlap: int = Field(default=2, ge=1, le=9, description="annotators a draft")
+    label_overlap: int = Field(default=1, ge=1, le=9, description="annotators a prompt in the queue of labels")
+    edit_needs_second_look: bool = Field(
+        default=True, description="an edited text needs an approval by someone who did not write it"
+    )
+    rounds: int = Field(default=2, ge=1, le=5, description="after so many the adjudicator decides")
+    calibration: int = Field(default=30, ge=0, description="records of the first round, shared by everybody")
+    gold_percent: float = Field(default=5.0, ge=0, le=50, description="hidden records whose right answer is known")
+    repeat_percent: float = Field(default=3.0, ge=0, le=50, description="decided records, shown again")
+    round_size: int = Field(
+        default=200, ge=1, le=1000, description="open records at a time in an Argilla of one's own: it shuffles them"
+    )
+    harmful_in_a_row: int = Field(default=10, ge=1, description="most harmful records one after the other")
+    suggest_decision: bool = Field(
+        default=False, description="show the machine's decision beforehand; it anchors, so a share stays blind"
+    )
+    blind_percent: float = Field(
+        default=30.0, gt=0, le=100, description="with suggest_decision: records without; only these count for agreement"
+    )
+
+    _not_a_key = field_validator("api_key_env")(_name_of_a_variable)
+    _no_secrets = field_validator("api_url")(_url_without_secrets)
+
+    @model_validator(mode="after")
+    def _key_for_url(self) -> "Review":
+        if (self.api_url is None) != (self.api_key_env is None):
+            raise ValueError("give both api_url and api_key_env, or neither for the embedded Argilla")
+        return self
+
+
+class Annotators(Frozen):
+    pseudonyms: bool = Field(default=True, description="names are replaced before anything is published")
 
 
 class Settings(Frozen):
@@ -103,6 +146,8 @@ class Settings(Frozen):
         default=2048, ge=64, description="a longer benign trace is flagged (METHOD.md's cap)"
     )
     endpoints: Mapping[str, Endpoint] = Field(default_factory=dict)
+    review: Review = Review()
+    annotators: Annotators = Annotators()
 
     @model_validator(mode="after")
     def _known_names(self) -> "Settings":
@@ -137,11 +182,19 @@ def parse_settings(text: str, where: str) -> Settings:
         line = _line_of(text, path or (said.partition(":")[0],))
         at = f"{where}:{line}" if line else where
         if first["type"] == "extra_forbidden":
-            model = Endpoint if path[0] == "endpoints" and len(path) == 3 else Settings
+            model = _model_of(path)
             near = difflib.get_close_matches(path[-1], list(model.model_fields), 1, cutoff=0.5)
             known = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(model.model_fields)}"
             raise SettingsError(f"{at}: unknown key {'.'.join(path)!r}; {known}") from None
         raise SettingsError(f"{at}: {'.'.join(path) + ': ' if path else ''}{said}") from None
+
+
+def _model_of(path: tuple[str, ...]) -> type[Frozen]:
+    """Whose keys those beside the last one of `path` are."""
+    if len(path) == 3 and path[0] == "endpoints":
+        return Endpoint
+    sections: dict[str, type[Frozen]] = {"review": Review, "annotators": Annotators}
+    return sections.get(path[0], Settings) if len(path) == 2 else Settings
 
 
 def _line_of(text: str, path: tuple[str, ...]) -> int | None:
