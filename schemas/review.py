@@ -76,7 +76,7 @@ class Response(Frozen):
         description="stage name to the text in its box, where it is not what was shown; '' is a box that was emptied",
     )
     candidate: str | None = Field(
-        default=None, description="adjudication: the revision id or candidate that was picked"
+        default=None, description="adjudication: what was picked, AS_SHOWN or the `candidate_key` of one"
     )
     spans: tuple[MarkedSpan, ...] = ()
     comment: str = ""
@@ -85,7 +85,7 @@ class Response(Frozen):
 
 
 Outcome = Literal["waiting", "approved", "edited", "rejected", "relabelled", "adjudicate"]
-"""edited: the edits become a new revision, which needs an approval of its own."""
+"""edited: the edits become a new revision, which needs an approval of its own unless the decision is final."""
 
 
 class Candidate(Frozen):
@@ -93,6 +93,15 @@ class Candidate(Frozen):
 
     texts: Mapping[str, str]
     authors: tuple[str, ...] = Field(description="annotators, sorted; several where identical edits merged")
+
+
+AS_SHOWN = "as_shown"
+"""What an adjudicator picks who leaves the text as it is."""
+
+
+def candidate_key(number: int) -> str:
+    """What a response says of the candidate that was picked: 'candidate_1' is the first of the record's."""
+    return f"candidate_{number}"
 
 
 class ReviewRecord(Frozen):
@@ -136,3 +145,6 @@ class Decision(Frozen):
         default=None, description="benign: what was said of the answer; None: nobody could"
     )
     deciders: tuple[str, ...] = Field(default=(), description="annotators whose answers were counted, sorted")
+    final: bool = Field(
+        default=False, description="edited: the new revision is approved with it and needs no look of its own"
+    )
