@@ -7,9 +7,10 @@
     │   └── SourceError                2   a file or dataset that cannot be read at all
     ├── BudgetReached                  3   the next call could pass the budget
     ├── LedgerError                    4   the SQLite file: full disk, locked, from a newer version
-    └── EndpointError                  5   a model server: down, unknown model, wrong reply for ever
-        ├── KeyRefused                 5   401 or 403, or a key that is not set: no row's fault
-        └── ProviderRefuses            5   many refusals in a row: the provider's own policy is the likely cause
+    ├── EndpointError                  5   a model server: down, unknown model, wrong reply for ever
+    │   ├── KeyRefused                 5   401 or 403, or a key that is not set: no row's fault
+    │   └── ProviderRefuses            5   many refusals in a row: the provider's own policy is the likely cause
+    └── ReviewError                    6   Argilla: its environment, its server, what it refuses
 
 A row that fails is not here: it is data (`Failure` in example.py).
 """
@@ -55,3 +56,7 @@ class KeyRefused(EndpointError):
 
 class ProviderRefuses(EndpointError):
     pass
+
+
+class ReviewError(CurateError):
+    exit_code = 6
