@@ -211,7 +211,7 @@ def _lots(ledger: Ledger, run: int, task: str, ids: Sequence[str]) -> Iterator[W
     for start in range(0, len(ids), LOT):
         leased = lease(ledger, run, task, ids[start : start + LOT])
         if leased:
-            yield from ledger.load(leased)
+            yield from ledger.load(leased, task)
 
 
 class Lender(NamedTuple):
@@ -271,7 +271,7 @@ async def estimate(ledger: Ledger, ids: Sequence[str], job: Job, endpoints: Mapp
     questions = tokens_in = failed = 0
     tokens_out = 0.0
     for start in range(0, len(ids), LOT):
-        for work in ledger.load(ids[start : start + LOT]):
+        for work in ledger.load(ids[start : start + LOT], job.structure.name):
             asked: list[Request] = []
             made = await rewrite(
                 work,

@@ -92,7 +92,7 @@ def lease_seed(ledger: Ledger, run: int, seed: str, wanted: int) -> Untraced | N
     with ledger.transaction() as db:
         leased = db.execute(
             "INSERT OR IGNORE INTO leases SELECT ?1, 'trace', ?2"
-            " WHERE (SELECT COUNT(*) FROM traces WHERE seed_id = ?1) < ?3 AND NOT EXISTS"
+            " WHERE (SELECT COUNT(*) FROM usable_traces WHERE seed_id = ?1) < ?3 AND NOT EXISTS"
             " (SELECT 1 FROM failures WHERE task = 'trace' AND seed_id = ?1 AND cleared_at IS NULL)",
             (seed, run, wanted),
         ).rowcount
@@ -100,7 +100,7 @@ def lease_seed(ledger: Ledger, run: int, seed: str, wanted: int) -> Untraced | N
             return None
         *columns, have, asked = db.execute(
             f"SELECT {SEED_COLUMNS},"  # noqa: S608
-            " (SELECT COUNT(*) FROM traces WHERE seed_id = seeds.id),"
+            " (SELECT COUNT(*) FROM usable_traces WHERE seed_id = seeds.id),"
             " (SELECT COUNT(*) FROM calls WHERE seed_id = seeds.id AND purpose = 'trace')"
             " FROM seeds WHERE id = ?",
             (seed,),

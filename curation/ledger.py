@@ -37,6 +37,10 @@ class Work(NamedTuple):
     source_complied: bool
     other_answers: tuple[str, ...] = ()
     """Of the same prompt's other traces: where samples agree, something vouches for a benign answer."""
+    declines: bool | None = None
+    """Whether the trace's answer declines, where that was judged (under a dataset's 'harmful')."""
+    retired: int = 0
+    """Drafts of this trace in the structure that a newer label put on the other branch."""
 
 
 class Candidate(NamedTuple):
@@ -249,30 +253,49 @@ class Ledger:
         ]
 
     def seeds_without_trace(self, samples: int = 1) -> list[Candidate]:
-        """Seeds without a trace from their source and with fewer than `samples` asked for, leased or not, by id."""
+        """Seeds without a usable trace from their source and with fewer than `samples` asked for, leased or not, by
+        id. A trace that refuses what a person calls benign is not usable."""
         rows = self.query(
             """SELECT seeds.id, seed_labels.label, seeds.category, seeds.source, failures.id IS NOT NULL
             FROM seeds
             JOIN seed_labels ON seed_labels.seed_id = seeds.id
             LEFT JOIN failures
                 ON failures.task = 'trace' AND failures.seed_id = seeds.id AND failures.cleared_at IS NULL
-            WHERE (SELECT COUNT(*) FROM traces WHERE traces.seed_id = seeds.id) < ?
-            AND NOT EXISTS (SELECT 1 FROM traces WHERE traces.seed_id = seeds.id AND traces.call_id IS NULL)
+            WHERE (SELECT COUNT(*) FROM usable_traces WHERE usable_traces.seed_id = seeds.id) < ?
+            AND NOT EXISTS (SELECT 1 FROM usable_traces WHERE usable_traces.seed_id = seeds.id AND call_id IS NULL)
             ORDER BY seeds.id""",
             (samples,),
         )
         return [Candidate(str(row[0]), _text(row[1]), _text(row[2]), str(row[3]), bool(row[4])) for row in rows]
 
     def count_traces(self, seed: str) -> int:
-        ((count,),) = self.query("SELECT COUNT(*) FROM traces WHERE seed_id = ?", (seed,))
+        ((count,),) = self.query("SELECT COUNT(*) FROM usable_traces WHERE seed_id = ?", (seed,))
         return int(str(count))
 
-    def load(self, trace_ids: Sequence[str]) -> list[Work]:
-        """The rows of these traces, in the order asked for."""
+    def retire_drafts(self) -> int:
+        """Retires every draft whose trace is labelled for the other branch by now; returns how many.
+
+        `generate` then makes the other branch as a new draft. What failed for a label that is gone may be tried again.
+        """
+        at = now()
+        with self.transaction() as db:
+            db.execute(
+                "UPDATE failures SET cleared_at = ? WHERE kind = 'needs_trace' AND cleared_at IS NULL"
+                " AND (SELECT label FROM trace_labels WHERE trace_labels.trace_id = failures.trace_id) IS NOT 'benign'",
+                (at,),
+            )
+            return db.execute(
+                "UPDATE drafts SET retired_at = ? WHERE retired_at IS NULL AND branch <>"
+                " (SELECT label FROM trace_labels WHERE trace_labels.trace_id = drafts.trace_id)",
+                (at,),
+            ).rowcount
+
+    def load(self, trace_ids: Sequence[str], structure: str) -> list[Work]:
+        """The rows of these traces for a structure, in the order asked for."""
         marks = ",".join("?" * len(trace_ids))
         rows = self.query(
             f"""SELECT traces.id, traces.text, traces.answer, traces.model, trace_labels.label, trace_labels.origin,
-                trace_labels.source_complied, {SEED_COLUMNS}
+                trace_labels.source_complied, trace_labels.declines, {SEED_COLUMNS}
             FROM traces JOIN seeds ON seeds.id = traces.seed_id JOIN trace_labels ON trace_labels.trace_id = traces.id
             WHERE traces.id IN ({marks})""",  # noqa: S608
             trace_ids,
@@ -284,8 +307,16 @@ class Ledger:
             trace_ids,
         ):
             answers.setdefault(str(seed_id), {})[str(trace)] = str(answer)
+        retired = {
+            str(trace): int(str(count))
+            for trace, count in self.query(
+                f"SELECT trace_id, COUNT(*) FROM drafts WHERE trace_id IN ({marks}) AND structure = ?"  # noqa: S608
+                " AND retired_at IS NOT NULL GROUP BY trace_id",
+                (*trace_ids, structure),
+            )
+        }
         work = {}
-        for trace, text, answer, model, label, origin, complied, *seed in rows:
+        for trace, text, answer, model, label, origin, complied, declines, *seed in rows:
             work[str(trace)] = Work(
                 seed=read_seed(seed),
                 trace=Trace(
@@ -295,6 +326,8 @@ class Ledger:
                 label_from=_text(origin) if label else None,
                 source_complied=bool(complied),
                 other_answers=tuple(other for key, other in answers[str(seed[0])].items() if key != trace),
+                declines=None if declines is None else bool(declines),
+                retired=retired.get(str(trace), 0),
             )
         return [work[trace_id] for trace_id in trace_ids]
 

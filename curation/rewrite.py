@@ -15,7 +15,7 @@ from curation.cut import Opening, hangs, opening, remainder_start
 from curation.language import language
 from curation.ledger import Work
 from curation.prompts import FIELDS, Field, compose
-from curation.refusal import fit_refusal, harm_category
+from curation.refusal import declining, fit_refusal, harm_category
 from schemas.call import Request
 from schemas.example import Branch, Draft, Failure, Origin, Piece, Span, Stage, draft_id
 from schemas.structure import (
@@ -59,6 +59,9 @@ async def rewrite(
     start = opening(trace.text, seed.prompt, structure.prefix_rule)
     wanted = {branch: _wanted(work, structure.takes(branch), pools, start, spoken) for branch in BRANCHES}
     label: Branch | None = _as_branch(work.label)
+    if label == "benign" and work.label_from == "person" and (work.declines or declining(trace.answer, None)):
+        said = "a person calls the prompt benign and its trace refuses: `curate trace` asks for a new one"
+        return Failure(kind="needs_trace", reason=said)
     if label and structure.borrows_reason and borrow(label) is None:
         return _nothing_to_borrow(structure, label)
     rewritten = _rewrites_trace(structure)
@@ -93,7 +96,7 @@ async def rewrite(
     reason = borrow(branch) if structure.borrows_reason else written.get("reason")
     if structure.borrows_reason and reason is None:
         return _nothing_to_borrow(structure, branch)
-    identity = draft_id(trace.id, structure.name)
+    identity = draft_id(trace.id, structure.name, work.retired)
     material = _Material(work, structure, pools, start, spoken, written, reason, identity)
     return _assemble(material, branch, verdict)
 

@@ -174,7 +174,7 @@ def estimate(ledger: Ledger, wanted: Sequence[tuple[str, int]], sampling: Sampli
     known = {
         str(seed): (int(str(have)), int(str(characters)))
         for seed, have, characters in ledger.query(
-            "SELECT id, (SELECT COUNT(*) FROM traces WHERE seed_id = seeds.id), LENGTH(prompt) FROM seeds"
+            "SELECT id, (SELECT COUNT(*) FROM usable_traces WHERE seed_id = seeds.id), LENGTH(prompt) FROM seeds"
         )
     }
     questions = tokens_in = 0

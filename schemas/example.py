@@ -201,5 +201,6 @@ def trace_id(seed: str, text: str, answer: str, model: str | None) -> str:
     return identify("t", seed, text, answer, model)
 
 
-def draft_id(trace: str, structure: str) -> str:
-    return identify("d", trace, structure)
+def draft_id(trace: str, structure: str, retired: int = 0) -> str:
+    """`retired`: how many drafts of this trace and structure a newer label has retired before."""
+    return identify("d", trace, structure, *([str(retired)] if retired else []))

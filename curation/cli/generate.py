@@ -74,6 +74,8 @@ def command(
     )
     with open_ledger(project) as ledger:
         judge_answers(ledger)  # an `add` that was killed had not come to it
+        if retired := ledger.retire_drafts():
+            click.echo(f"{retired} drafts are on the branch that a newer label left: made again on the other", err=True)
         candidates = ledger.candidates(chosen.name)
         ids = select(
             candidates,

@@ -25,6 +25,14 @@ CREATE UNIQUE INDEX drafts_standing ON drafts (trace_id, structure) WHERE retire
 CREATE INDEX drafts_by_structure ON drafts (structure, branch);
 CREATE INDEX drafts_by_seed ON drafts (seed_id);
 
+-- Traces that a draft can be cut from. Where a person calls a prompt benign and its trace refuses, that one is not:
+-- the old refusal must never be the reasoning of a benign row.
+CREATE INDEX failures_of_refusing_traces ON failures (trace_id) WHERE kind = 'needs_trace' AND cleared_at IS NULL;
+CREATE VIEW usable_traces AS
+SELECT id, seed_id, call_id FROM traces
+WHERE NOT EXISTS (SELECT 1 FROM failures
+    WHERE failures.trace_id = traces.id AND kind = 'needs_trace' AND cleared_at IS NULL);
+
 -- Accounts in Argilla. Passwords and keys are never here.
 CREATE TABLE annotators (
     name TEXT PRIMARY KEY NOT NULL,   -- the username in Argilla

@@ -155,7 +155,7 @@ def test_a_row_that_is_done_or_failed_is_not_leased_again(ledger: Ledger) -> Non
     ledger.add([row(1), row(2), row(3)])
     run = start_run(ledger, "generate", "alttrain")
     everything = ids(ledger)
-    done, failed, waiting = (ledger.load([trace])[0] for trace in everything)
+    done, failed, waiting = (ledger.load([trace], "alttrain")[0] for trace in everything)
     made = next(r for r in (row(1), row(2), row(3)) if r.seed.id == done.seed.id)
     ledger.save_draft(run, draft(made), [], "gpt", {})
     ledger.save_failure(run, "alttrain", failed, Failure(kind="refused", reason="said no"))
@@ -167,7 +167,7 @@ def test_a_row_that_is_done_or_failed_is_not_leased_again(ledger: Ledger) -> Non
 def test_two_runs_that_lost_track_of_each_other_never_leave_a_row_both_drafted_and_failed(ledger: Ledger) -> None:
     ledger.add([row(1), row(2)])
     run = start_run(ledger, "generate", "alttrain")
-    works = {work.seed.id: work for work in ledger.load(ids(ledger))}
+    works = {work.seed.id: work for work in ledger.load(ids(ledger), "alttrain")}
     refused = Failure(kind="refused", reason="said no")
     for number, failure_first in ((1, True), (2, False)):
         work = works[row(number).seed.id]
@@ -181,7 +181,7 @@ def test_two_runs_that_lost_track_of_each_other_never_leave_a_row_both_drafted_a
 
 def test_saving_a_row_gives_back_only_the_own_lease(tmp_path: Path, ledger: Ledger) -> None:
     ledger.add([row(1), row(2)])
-    drafted, failed = (ledger.load([trace])[0] for trace in ids(ledger))
+    drafted, failed = (ledger.load([trace], "alttrain")[0] for trace in ids(ledger))
     slow, fast = start_run(ledger, "generate", "alttrain"), start_run(ledger, "generate", "alttrain")
     lease(ledger, fast, "alttrain", ids(ledger))
     made = next(of for of in (row(1), row(2)) if of.seed.id == drafted.seed.id)
@@ -229,7 +229,7 @@ def test_the_newest_human_label_wins_and_then_the_datasets(ledger: Ledger) -> No
     seed = row(1).seed.id
 
     def label() -> tuple[Label | None, str | None]:
-        work = ledger.load(ids(ledger))[0]
+        work = ledger.load(ids(ledger), "alttrain")[0]
         return work.label, work.label_from
 
     def say(what: Label, origin: str) -> None:
@@ -250,10 +250,10 @@ def test_the_newest_human_label_wins_and_then_the_datasets(ledger: Ledger) -> No
 def test_a_harmful_label_over_an_answer_that_complied_counts_as_none_until_a_person_decides(ledger: Ledger) -> None:
     ledger.add([row(1)])
     ledger.set_declines([(ids(ledger)[0], False)])
-    work = ledger.load(ids(ledger))[0]
+    work = ledger.load(ids(ledger), "alttrain")[0]
     assert (work.label, work.source_complied) == (None, True)
     ledger.add_label(LabelEvent(seed_id=work.seed.id, label=Label.HARMFUL, origin="person", author="ann"))
-    work = ledger.load(ids(ledger))[0]
+    work = ledger.load(ids(ledger), "alttrain")[0]
     assert (work.label, work.label_from, work.source_complied) == (Label.HARMFUL, "person", False)
 
 
