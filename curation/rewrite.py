@@ -11,13 +11,14 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel
 
+from curation.assembly import Run, assemble
 from curation.cut import Opening, hangs, opening, remainder_start
 from curation.language import language
 from curation.ledger import Work
 from curation.prompts import FIELDS, Field, compose
 from curation.refusal import declining, fit_refusal, harm_category
 from schemas.call import Request
-from schemas.example import Branch, Draft, Failure, Origin, Piece, Span, Stage, draft_id
+from schemas.example import Branch, Draft, Failure, draft_id
 from schemas.structure import (
     ANSWER,
     BRANCHES,
@@ -34,7 +35,6 @@ from schemas.structure import (
     TakeTrace,
     TakeWritten,
 )
-from schemas.think import join, offsets
 
 Ask = Callable[[Request], Awaitable[BaseModel]]
 """Puts a request to a model and gives the reply that satisfies `request.reply`; raises `model.RowFailed`."""
@@ -106,15 +106,6 @@ def _nothing_to_borrow(structure: Structure, branch: Branch) -> Failure:
     return Failure(kind="no_donor", reason=said)
 
 
-class _Run(NamedTuple):
-    """A run of characters before its place in the completion is known."""
-
-    text: str
-    origin: Origin
-    source_start: int | None = None
-    wording: str | None = None
-
-
 class _Material(NamedTuple):
     """All that assembly draws on."""
 
@@ -133,7 +124,7 @@ def _assemble(material: _Material, branch: Branch, verdict: Branch | None) -> Dr
     notes = [] if work.label else ["source_complied" if work.source_complied else "no_label"]
     if structure.borrows_reason:
         notes.append("borrowed_reason")
-    stages: list[tuple[str, list[_Run]]] = []
+    stages: list[tuple[str, list[Run]]] = []
     for name, take in structure.takes(branch):
         runs = [run for run in _runs(name, take, material) if run.text]
         if isinstance(take, TakeRemainder):
@@ -143,12 +134,9 @@ def _assemble(material: _Material, branch: Branch, verdict: Branch | None) -> Dr
                 notes.append("bridged")
         if runs:
             stages.append((name, runs))
-    reasoning = "\n\n".join("".join(run.text for run in runs) for name, runs in stages if name != ANSWER)
-    answer = "".join(run.text for name, runs in stages if name == ANSWER for run in runs)
-    try:
-        completion = join(reasoning, answer)
-    except ValueError:
-        return Failure(kind="thinking_tags", reason="the trace, its answer or a reply holds a thinking tag itself")
+    assembled = assemble(stages)
+    if isinstance(assembled, Failure):
+        return assembled
     return Draft(
         id=material.draft_id,
         seed_id=work.seed.id,
@@ -158,43 +146,43 @@ def _assemble(material: _Material, branch: Branch, verdict: Branch | None) -> Dr
         branch_from=_branch_from(work),
         model_verdict=verdict,
         reason=material.reason,
-        completion=completion,
-        stages=_place(stages, reasoning),
+        completion=assembled.completion,
+        stages=assembled.stages,
         notes=tuple(notes),
     )
 
 
-def _runs(name: str, take: Take, material: _Material) -> list[_Run]:
+def _runs(name: str, take: Take, material: _Material) -> list[Run]:
     """The text of one stage, run by run, each with where it came from."""
     trace, start = material.work.trace, material.start
     match take:
         case TakePrefix() if start.usable:
             return [_cut(trace.text, 0, start.end, "trace")]
         case TakePrefix():
-            return [_Run(material.written["understanding"], "written")]
+            return [Run(material.written["understanding"], "written")]
         case TakeRemainder():
             rest = _cut(trace.text, remainder_start(trace.text, start.end), len(trace.text), "trace")
             if take.bridge and hangs(rest.text) and material.pools[take.bridge].language == material.spoken:
                 bridge, wording = _draw(take.bridge, material)
-                return [_Run(bridge + " ", "drawn", wording=wording), rest]
+                return [Run(bridge + " ", "drawn", wording=wording), rest]
             return [rest]
         case TakeTrace():
             return [_cut(trace.text, 0, len(trace.text), "trace")]
         case TakeAnswer():
             return [_cut(trace.answer, 0, len(trace.answer), "answer")]
         case TakeWritten():
-            return [_Run(material.written[take.field], "written")]
+            return [Run(material.written[take.field], "written")]
         case TakeRefusal() if fit_refusal(trace.answer, harm_category(material.work.seed)):
             return [_cut(trace.answer, 0, len(trace.answer), "answer")]
         case TakeRefusal() | TakePool():
             if material.pools[take.pool].language != material.spoken:
-                return [_Run(material.written[_instead_of_pool(name, material.pools[take.pool])], "written")]
+                return [Run(material.written[_instead_of_pool(name, material.pools[take.pool])], "written")]
             text, wording = _draw(take.pool, material)
             before, slot, after = text.partition(REASON_SLOT)
-            drawn = _Run(before, "drawn", wording=wording)
+            drawn = Run(before, "drawn", wording=wording)
             if not slot:
                 return [drawn]
-            return [drawn, _Run(material.reason or "", "written"), drawn._replace(text=after)]
+            return [drawn, Run(material.reason or "", "written"), drawn._replace(text=after)]
 
 
 def _draw(pool: str, material: _Material) -> tuple[str, str]:
@@ -204,27 +192,11 @@ def _draw(pool: str, material: _Material) -> tuple[str, str]:
     return text, name
 
 
-def _cut(text: str, start: int, end: int, origin: Literal["trace", "answer"]) -> _Run:
+def _cut(text: str, start: int, end: int, origin: Literal["trace", "answer"]) -> Run:
     """A verbatim run without the white space around it, and where it starts in its source."""
     whole = text[start:end]
     bare = whole.lstrip()
-    return _Run(bare.rstrip(), origin, source_start=start + len(whole) - len(bare))
-
-
-def _place(stages: list[tuple[str, list[_Run]]], reasoning: str) -> tuple[Stage, ...]:
-    """Gives every stage and run its span in the completion."""
-    at, answer_at = offsets(reasoning)
-    placed = []
-    for name, runs in stages:
-        first = at = answer_at if name == ANSWER else at
-        pieces = []
-        for run in runs:
-            span = Span(start=at, end=at + len(run.text))
-            pieces.append(Piece(span=span, origin=run.origin, source_start=run.source_start, wording=run.wording))
-            at = span.end
-        placed.append(Stage(name=name, span=Span(start=first, end=at), pieces=tuple(pieces)))
-        at += len("\n\n")
-    return tuple(placed)
+    return Run(bare.rstrip(), origin, source_start=start + len(whole) - len(bare))
 
 
 def _wanted(
