@@ -28,6 +28,8 @@ class Shown(NamedTuple):
     draft: ShownDraft | None = None
     suggestion: Choice | None = None
     """The machine's decision, where the team shows it beforehand; None keeps the record blind."""
+    why: tuple[str, ...] = ()
+    """adjudication: the reasons of the decision that led here, each one line, without a name."""
 
 
 class Boxes(NamedTuple):
