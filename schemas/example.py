@@ -181,7 +181,7 @@ class CheckResult(Frozen):
     reason: str = Field(description="in words, about this row")
 
 
-def identify(kind: Literal["s", "t", "d", "f"], *parts: str | None) -> str:
+def identify(kind: Literal["s", "t", "d", "f", "r"], *parts: str | None) -> str:
     """An id out of content: a letter and 16 hex digits (64 bits: 100,000 rows collide with chance 3e-10).
 
     Parts are length-prefixed, so ("ab", "c") and ("a", "bc") differ; None differs from "".

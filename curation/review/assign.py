@@ -1,0 +1,252 @@
+"""Who is asked about which record: balanced rotating pairs, around what people opted out of or wrote themselves.
+
+    given = [Given(record, category, …) for every record of the project]
+    choose_annotators(row, 2, annotators, turns)      who is asked about a new row
+    reassign(one, annotators, turns)                  who is asked instead of those who skipped a record
+    rebalance(given, annotators, rules)               what changes hands when an annotator comes or goes
+
+Machine accounts are asked in addition to persons, never instead of one. Only in a project without any person are they
+all there is.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from curation.review.queue import Tail, Waiting, fraction
+from schemas.example import Branch
+from schemas.review import Annotator, Kind, ReviewRecord
+from schemas.settings import Review
+
+
+class Given(NamedTuple):
+    """A record that was planned earlier, and where it stands."""
+
+    record: ReviewRecord
+    category: str | None = None
+    branch: Branch | None = None
+    writers: frozenset[str] = frozenset()
+    answered: frozenset[str] = frozenset()
+    """Who has answered or skipped it, or saved a draft of an answer."""
+    open: bool = True
+
+
+class Turns(NamedTuple):
+    """What makes the sharing fair. It is brought up to date as records are given out."""
+
+    loads: Counter[str]
+    """Open records that each annotator has still to answer."""
+    pairs: Counter[tuple[str, str]]
+    """On how many records two annotators met, open or not; the names are sorted."""
+
+
+class Change(NamedTuple):
+    record_id: str
+    assigned: tuple[str, ...]
+    needed: int
+
+
+class Rebalanced(NamedTuple):
+    changes: tuple[Change, ...]
+    stuck: tuple[str, ...]
+    """Records that nobody may take any more: they are the adjudicator's."""
+
+
+def turns_of(given: Iterable[Given]) -> Turns:
+    turns = Turns(Counter(), Counter())
+    for one in given:
+        turns.pairs.update(combinations(one.record.assigned, 2))
+        if one.open:
+            turns.loads.update(name for name in one.record.assigned if name not in one.answered)
+    return turns
+
+
+def tail_of(given: Iterable[Given]) -> Tail:
+    """How the queue of these records ends."""
+    ordered = sorted(given, key=lambda one: -one.record.position)
+    run = next((n for n, one in enumerate(ordered) if one.branch != "harmful"), len(ordered))
+    return Tail(ordered[0].category, run) if ordered else Tail()
+
+
+def active(annotators: Iterable[Annotator]) -> list[Annotator]:
+    """Those who take records as they come, sorted by name; adjudicators do not."""
+    return sorted(
+        (one for one in annotators if one.active and one.role == "annotator"), key=lambda annotator: annotator.name
+    )
+
+
+def standing(annotators: Iterable[Annotator]) -> Kind:
+    """Whose answers this project waits for: persons', unless all its accounts are machines'."""
+    kinds = {one.kind for one in active(annotators)}
+    return "machine" if kinds == {"machine"} else "person"
+
+
+def may_take(annotator: Annotator, row: Waiting) -> bool:
+    """Whether someone may be asked: not about their own text, not in a category they opted out of."""
+    if annotator.name in row.writers or row.category in annotator.opted_out:
+        return False
+    return row.purpose == "review" or (annotator.name in row.already) == (row.purpose == "repeat")
+
+
+def choose_annotators(
+    row: Waiting, wanted: int | None, annotators: Sequence[Annotator], turns: Turns
+) -> tuple[list[str], list[str]]:
+    """(those whose answers are waited for, machine accounts in addition): `wanted` of each, None: all who may.
+
+    Fewer where not so many may take the row; none in addition where nobody may be waited for. Those with the fewest
+    open records come first, then pairs that met least, then who knows the draft. `turns` is brought up to date.
+    """
+    main = standing(annotators)
+    may = [one for one in active(annotators) if may_take(one, row)]
+    waited = _pick([one.name for one in may if one.kind == main], wanted, turns, row)
+    others = _pick([one.name for one in may if one.kind != main], wanted, turns, row) if waited else []
+    _note(turns, (), waited + others)
+    return waited, others
+
+
+def reassign(one: Given, skipped_by: str, annotators: Sequence[Annotator], turns: Turns) -> str | None:
+    """Who is asked instead of someone who skipped the record, of the same kind; None where nobody is left.
+
+    `turns` is brought up to date.
+    """
+    row = _row_of(one)
+    kind = {annotator.name: annotator.kind for annotator in annotators}.get(skipped_by, standing(annotators))
+    asked = {*one.record.assigned, *one.answered, skipped_by}
+    left = [
+        annotator.name
+        for annotator in active(annotators)
+        if annotator.kind == kind and annotator.name not in asked and may_take(annotator, row)
+    ]
+    found = _pick(left, 1, turns, row, one.record.assigned)
+    _note(turns, one.record.assigned, found)
+    return found[0] if found else None
+
+
+def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Review) -> Rebalanced:
+    """What changes hands after annotators came, went or opted out: of records that are open, never an answer.
+
+    What someone who left has not answered goes to others. Then, as long as someone has two more to answer than another
+    who may take it, a record that nobody has begun goes over. Repeats stay with whom they are meant for.
+    """
+    given = list(given)
+    opened = sorted(
+        (one for one in given if one.open and one.record.queue != "adjudication" and one.record.purpose != "repeat"),
+        key=lambda one: (one.record.position, one.record.id),
+    )
+    main = standing(annotators)
+    kinds = {annotator.name: annotator.kind for annotator in annotators}
+    turns = Turns(Counter(), turns_of(given).pairs)
+    shown = _shown(given)
+    may: dict[str, dict[Kind, list[str]]] = {}
+    hands: dict[str, list[str]] = {}
+    for one in opened:
+        row = _row_of(one, shown)
+        able = [annotator for annotator in active(annotators) if may_take(annotator, row)]
+        may[one.record.id] = {
+            kind: [annotator.name for annotator in able if annotator.kind == kind] for kind in ("person", "machine")
+        }
+        stay = one.answered.union(annotator.name for annotator in able)
+        hands[one.record.id] = [name for name in one.record.assigned if name in stay]
+        turns.loads.update(name for name in hands[one.record.id] if name not in one.answered)
+    for one in opened:
+        holders = hands[one.record.id]
+        for kind, names in may[one.record.id].items():
+            have = sum(kinds.get(name, main) == kind for name in holders)
+            wanted = None if one.record.queue == "calibration" else max(0, _overlap(one, rules) - have)
+            if kind == main or may[one.record.id][main]:
+                more = _pick([name for name in names if name not in holders], wanted, turns, _row_of(one), holders)
+                _note(turns, holders, more)
+                holders += more
+    _even_out([one for one in opened if not one.answered], may, hands, kinds, turns)
+    changes = []
+    for one in opened:
+        assigned = tuple(sorted(hands[one.record.id]))
+        needed = max(1, sum(kinds.get(name, main) == main for name in assigned))
+        if assigned and (assigned, needed) != (one.record.assigned, one.record.needed):
+            changes.append(Change(one.record.id, assigned, needed))
+    return Rebalanced(tuple(changes), tuple(one.record.id for one in opened if not hands[one.record.id]))
+
+
+def _even_out(
+    untouched: Sequence[Given],
+    may: Mapping[str, Mapping[Kind, Sequence[str]]],
+    hands: Mapping[str, list[str]],
+    kinds: Mapping[str, Kind],
+    turns: Turns,
+) -> None:
+    # In an order that is no one's place in the queue: a newcomer gets early and late records alike.
+    records = sorted((one.record for one in untouched if one.record.queue != "calibration"), key=lambda one: one.id)
+    moved = True
+    while moved:  # each move brings two loads nearer to each other, so there is an end
+        moved = False
+        for record in records:
+            holders = hands[record.id]
+            for giver in sorted(holders, key=lambda name: -turns.loads[name]):
+                takers = [name for name in may[record.id].get(kinds.get(giver, "person"), ()) if name not in holders]
+                taker = min(takers, key=lambda name: (turns.loads[name], name), default=None)
+                if taker is not None and turns.loads[giver] - turns.loads[taker] > 1:
+                    holders[holders.index(giver)] = taker
+                    turns.loads[giver] -= 1
+                    turns.loads[taker] += 1
+                    moved = True
+
+
+def _overlap(one: Given, rules: Review) -> int:
+    """How many are asked about a record, where there are enough."""
+    if one.record.round > 1:
+        return 1
+    return rules.label_overlap if one.record.queue == "labels" else rules.overlap
+
+
+def _shown(given: Iterable[Given]) -> dict[str, frozenset[str]]:
+    """Who was asked about each seed otherwise than to measure them: they would know its gold again."""
+    shown: dict[str, frozenset[str]] = {}
+    for one in given:
+        if one.record.purpose != "gold":
+            seed = one.record.seed_id
+            shown[seed] = shown.get(seed, frozenset()) | one.answered | set(one.record.assigned)
+    return shown
+
+
+def _row_of(one: Given, shown: Mapping[str, frozenset[str]] | None = None) -> Waiting:
+    return Waiting(
+        one.record.seed_id,
+        one.record.revision_id,
+        category=one.category,
+        writers=one.writers,
+        purpose=one.record.purpose,
+        already=(shown or {}).get(one.record.seed_id, frozenset()),
+    )
+
+
+def _pick(
+    names: Sequence[str], wanted: int | None, turns: Turns, row: Waiting, beside: Iterable[str] = ()
+) -> list[str]:
+    """`wanted` of these names, or all of them. `beside`: who is asked about the same record already."""
+    if wanted is None or wanted >= len(names):
+        return list(names)
+    # Among equals chance decides: with any fixed order an even number of annotators falls into pairs that never part.
+    chance = {name: fraction(row.row, name) for name in names}
+    chosen: list[str] = []
+    met = list(beside)
+    for _ in range(wanted):
+        chosen.append(
+            min(
+                (name for name in names if name not in chosen),
+                key=lambda name: (
+                    turns.loads[name],
+                    sum(turns.pairs[(name, other) if name < other else (other, name)] for other in met),
+                    name not in row.already,
+                    chance[name],
+                ),
+            )
+        )
+        met.append(chosen[-1])
+    return chosen
+
+
+def _note(turns: Turns, beside: Iterable[str], chosen: Sequence[str]) -> None:
+    turns.loads.update(chosen)
+    turns.pairs.update(combinations(sorted(chosen), 2))
+    turns.pairs.update((min(name, other), max(name, other)) for name in chosen for other in beside)

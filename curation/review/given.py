@@ -1,0 +1,44 @@
+"""What planning needs to know of the records that were given out already, out of the ledger."""
+
+import json
+
+from curation.ledger import Ledger
+from curation.review.assign import Given
+from schemas.review import ReviewRecord
+
+_COLUMNS = ", ".join(f"review_records.{name}" for name in ReviewRecord.model_fields)
+
+
+def read_given(ledger: Ledger) -> list[Given]:
+    """Every record of the project, open or not, queue by queue in the order in which they are served."""
+    answered: dict[str, set[str]] = {}
+    for record, annotator in ledger.query("SELECT DISTINCT record_id, annotator FROM responses"):
+        answered.setdefault(str(record), set()).add(str(annotator))
+    wrote: dict[str, set[str]] = {}
+    for draft, author in ledger.query("SELECT draft_id, author FROM revisions WHERE author_kind = 'person'"):
+        wrote.setdefault(str(draft), set()).update(str(author).split(", "))
+    given = []
+    for row in ledger.query(
+        f"""SELECT {_COLUMNS}, seeds.category, drafts.branch, drafts.id, closed_at IS NULL
+        FROM review_records
+        JOIN seeds ON seeds.id = review_records.seed_id
+        LEFT JOIN revisions ON revisions.id = review_records.revision_id
+        LEFT JOIN drafts ON drafts.id = revisions.draft_id
+        ORDER BY queue, position, review_records.id"""  # noqa: S608
+    ):
+        *columns, category, branch, draft, is_open = row
+        data = dict(zip(ReviewRecord.model_fields, columns, strict=True))
+        lists = {name: json.loads(str(data[name])) for name in ("assigned", "candidates")}
+        record = ReviewRecord.model_validate(data | lists)
+        given.append(
+            Given(
+                record,
+                category=None if category is None else str(category),
+                branch="harmful" if branch == "harmful" else "benign" if branch == "benign" else None,
+                # An edit's author is not asked about a later edit either: it has their words in it.
+                writers=frozenset(wrote.get(str(draft), ())) if record.round > 1 else frozenset(),
+                answered=frozenset(answered.get(record.id, ())),
+                open=bool(is_open),
+            )
+        )
+    return given
