@@ -17,8 +17,13 @@ MOST_PAIRS = 600 * 600
 """Of tokens, between which the longest common runs are looked for: some 20 ms. Above it sentences are compared."""
 
 
+Kind = Literal["same", "cut", "put"]
+KEPT: tuple[Kind, ...] = ("same",)
+CHANGED: tuple[Kind, ...] = ("cut", "put")
+
+
 class Run(NamedTuple):
-    kind: Literal["same", "cut", "put"]
+    kind: Kind
     text: str
 
 
@@ -76,6 +81,6 @@ def _merged(runs: Sequence[Run] | Iterator[Run]) -> Iterator[Run]:
     """Without empty runs, and between two that are kept one run of each kind, the cut one first."""
     for kept, group in groupby((run for run in runs if run.text), key=lambda run: run.kind == "same"):
         some = [*group]
-        for kind in ("same",) if kept else ("cut", "put"):
+        for kind in KEPT if kept else CHANGED:
             if text := "".join(run.text for run in some if run.kind == kind):
                 yield Run(kind, text)
