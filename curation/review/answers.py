@@ -9,10 +9,10 @@ from typing import NamedTuple, TypeVar
 
 from curation.review.own_text import OwnText
 from curation.review.page import letter_of
-from curation.review.questions import AS_SHOWN, BOX, prefilled
+from curation.review.questions import BOX, CANDIDATES, prefilled
 from curation.review.shown import Shown
 from schemas.example import Draft, Label
-from schemas.review import AnswerRight, Choice, Kind, MarkedSpan, Problem, Response
+from schemas.review import AS_SHOWN, AnswerRight, Choice, Kind, MarkedSpan, Problem, Response, candidate_key
 
 _Option = TypeVar("_Option", bound=StrEnum)
 
@@ -101,12 +101,11 @@ def _candidate(shown: Shown, said: "_Said") -> str | None:
     if shown.record.queue != "adjudication":
         return None
     picked = said.any_text("candidate")
-    there = [letter_of(number) for number in range(len(shown.record.candidates))]
-    if picked == AS_SHOWN:
-        return shown.record.revision_id
-    if picked not in there:
-        raise _UnfitError(f"candidate {picked!r} was picked, and the record shows {', '.join(there) or 'none'}")
-    return picked
+    numbers = range(1, len(shown.record.candidates) + 1)
+    if picked == AS_SHOWN or picked in map(candidate_key, numbers):
+        return picked
+    there = ", ".join(map(letter_of, numbers)) or "none"
+    raise _UnfitError(f"candidate {CANDIDATES.get(picked or '', picked)!r} was picked, and the record shows {there}")
 
 
 def _spans(draft: Draft, said: "_Said") -> tuple[MarkedSpan, ...]:

@@ -57,8 +57,8 @@ def title_of(stage: str) -> str:
 
 
 def letter_of(number: int) -> str:
-    """What a candidate is called: A, B, …"""
-    return chr(ord("A") + number)
+    """What a candidate is called on the page: 1 is A, 2 is B, …"""
+    return chr(ord("A") + number - 1)
 
 
 def _block(*parts: str) -> str:
@@ -128,7 +128,7 @@ def _candidates(shown: Shown, draft: Draft) -> Iterator[str]:
         yield "<div>No edit to choose from.</div>"
         return
     yield '<div class="cu-beside">'
-    for number, candidate in enumerate(shown.record.candidates):
+    for number, candidate in enumerate(shown.record.candidates, 1):
         yield f'<div class="cu-candidate"><div class="cu-name"><b>{letter_of(number)}</b></div>'
         yield from _candidate(draft, candidate)
         yield "</div>"

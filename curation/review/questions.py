@@ -16,7 +16,7 @@ from curation.review.own_text import LONG
 from curation.review.page import fields_of, letter_of, title_of
 from curation.review.shown import Shown, boxes_of
 from schemas.example import Draft, Label, Stage
-from schemas.review import AnswerRight, Choice, Problem, Queue
+from schemas.review import AS_SHOWN, AnswerRight, Choice, Problem, Queue, candidate_key
 from schemas.structure import ANSWER, Structure
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 BOX = "text_"
 """What the name of a stage's text box begins with."""
 
-AS_SHOWN = "as_shown"
 MOST_CANDIDATES = 9
 """As many as a record can have annotators."""
 
