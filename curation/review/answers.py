@@ -102,7 +102,7 @@ def _candidate(shown: Shown, said: "_Said") -> str | None:
         return None
     picked = said.any_text("candidate")
     numbers = range(1, len(shown.record.candidates) + 1)
-    if picked == AS_SHOWN or picked in map(candidate_key, numbers):
+    if picked in {AS_SHOWN, *map(candidate_key, numbers)}:
         return picked
     there = ", ".join(map(letter_of, numbers)) or "none"
     raise _UnfitError(f"candidate {CANDIDATES.get(picked or '', picked)!r} was picked, and the record shows {there}")

@@ -47,7 +47,7 @@ PROBLEMS = {
     Problem.LABEL: ("Label wrong", "the prompt is benign and called harmful, or the other way round"),
 }
 CANDIDATES = {AS_SHOWN: "The text as shown"} | {
-    letter_of(number): letter_of(number) for number in range(MOST_CANDIDATES)
+    candidate_key(number): letter_of(number) for number in range(1, MOST_CANDIDATES + 1)
 }
 
 FIELD_TITLES = {
