@@ -394,7 +394,7 @@ class Ledger:
                     "UPDATE failures SET cleared_at = ? WHERE task = ? AND trace_id = ? AND cleared_at IS NULL",
                     (at, draft.structure, draft.trace_id),
                 )
-                _insert_revision(db, draft, results, author, "machine", writers, at)
+                insert_revision(db, draft, results, author, "machine", writers, at)
         return bool(new)
 
     def save_failure(self, run: int, task: str, work: Work, failure: Failure) -> None:
@@ -483,7 +483,7 @@ def _insert_call(db: sqlite3.Connection, run: int, seed: str, trace: str | None,
     return cursor.lastrowid
 
 
-def _insert_revision(
+def insert_revision(
     db: sqlite3.Connection,
     draft: Draft,
     results: Sequence[CheckResult],
@@ -492,6 +492,7 @@ def _insert_revision(
     writers: Mapping[str, int],
     at: str,
 ) -> None:
+    """A revision with its pieces and check results, as part of an open transaction."""
     revision = draft.revision_id
     blocked = any(result.blocking for result in results)
     db.execute(

@@ -1,0 +1,164 @@
+"""Answers become decisions, and decisions what follows from them: a revision, a label, a case for the adjudicator.
+
+It looks at every answered revision each time, so it may be killed and run again: what was decided already is decided
+the same, and nothing is written twice.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from curation.checks import CheckedRow, check
+from curation.ledger import Ledger, insert_revision, now
+from curation.reference import samples_agree
+from curation.review import decide as rules_of
+from curation.review.decide import adjudicate_failed_edit, approve_edited, decide, decide_label
+from curation.review.records import writers_of
+from curation.review.responses import (
+    Asked,
+    insert_decision,
+    insert_label,
+    insert_label_decision,
+    newest_decision,
+    newest_label_decision,
+    read_answered,
+)
+from curation.review.revise import revise
+from curation.review.shown import read_drafts
+from schemas.example import CheckResult, Draft, Failure
+from schemas.review import Decision, Kind, Response
+from schemas.settings import Review
+from schemas.structure import Pools, Structure
+
+
+class House(NamedTuple):
+    """What a project decides by."""
+
+    rules: Review
+    structure: Callable[[str], Structure]
+    """By name."""
+    pools: Pools
+    standing: Kind
+    """Whose answers the project waits for: machine accounts decide only where it has no person."""
+    benign_max_tokens: int
+
+
+class Settled(NamedTuple):
+    """What came of the answers in this run."""
+
+    decisions: Mapping[str, int]
+    """Revisions by the outcome that is new."""
+    revisions: int
+    """New ones, that edits made."""
+    labels: int
+    """Label events."""
+
+
+class _Revised(NamedTuple):
+    draft: Draft
+    results: tuple[CheckResult, ...]
+
+
+def settle(ledger: Ledger, house: House) -> Settled:
+    """Decides everything that the answers in the ledger allow. Raises LedgerError."""
+    outcomes: Counter[str] = Counter()
+    revisions, labels = 0, _settle_labels(ledger, house)
+    answered = read_answered(ledger, labels=False)
+    drafts = read_drafts(ledger, {one.revision_id for one in answered if one.revision_id})
+    for revision, group in groupby(answered, key=lambda one: one.revision_id or ""):
+        draft, records = drafts[revision], list(group)
+        decision, responses = _decide(ledger, house, records, draft)
+        revised = _revise(ledger, house, draft, decision) if decision.outcome == "edited" else None
+        if isinstance(revised, Failure):
+            decision, revised = adjudicate_failed_edit(decision, responses, revised.reason), None
+        if _is_known(decision, newest_decision(ledger, revision, decision.kind)):
+            continue
+        with ledger.transaction() as db:
+            insert_decision(db, draft.seed_id, decision)
+            if revised:
+                author = ", ".join(decision.candidates[0].authors)
+                insert_revision(db, revised.draft, revised.results, author, decision.kind, {}, now())
+                if decision.final:
+                    insert_decision(db, draft.seed_id, approve_edited(decision, revised.draft.revision_id))
+            if decision.outcome == "relabelled" and decision.label:
+                insert_label(db, draft.seed_id, decision.label, decision.kind, decision.deciders, f"said of {revision}")
+        revisions += revised is not None
+        labels += decision.outcome == "relabelled"
+        outcomes[decision.outcome] += 1
+    return Settled(outcomes, revisions, labels)
+
+
+def _decide(
+    ledger: Ledger, house: House, records: Sequence[Asked], draft: Draft
+) -> tuple[Decision, tuple[Response, ...]]:
+    """The adjudicator's word where there is one, else what the annotators' answers come to; the newest record first."""
+    writers = writers_of(ledger, draft.revision_id)
+    newest_first = sorted(reversed(records), key=lambda record: record.queue != "adjudication")
+    for record in newest_first:
+        responses = _heard(record, house)
+        asked = rules_of.Asked(
+            revision_id=draft.revision_id,
+            branch=draft.branch,
+            round=record.round,
+            needed=record.needed,
+            writers=writers,
+            queue=record.queue,
+            candidates=record.candidates,
+        )
+        decision = decide(asked, responses, house.rules)
+        if decision.outcome != "waiting":
+            break
+    return decision, responses
+
+
+def _heard(record: Asked, house: House) -> tuple[Response, ...]:
+    return tuple(r for r in record.responses if house.standing == "machine" or r.kind == "person")
+
+
+def _is_known(decision: Decision, last: Decision | None) -> bool:
+    if last is None:
+        return decision.outcome == "waiting"
+    # Whether an edit is final shows in what was made of it, so the ledger does not keep it.
+    return decision.model_copy(update={"final": False}) == last
+
+
+def _revise(ledger: Ledger, house: House, draft: Draft, decision: Decision) -> _Revised | Failure:
+    """The edited revision with its check results, or what stops it."""
+    revised = revise(draft, decision.candidates[0].texts, decision.kind)
+    if isinstance(revised, Failure):
+        return revised
+    (work,) = ledger.load([draft.trace_id], draft.structure)
+    agreed = samples_agree(work.trace.answer, work.other_answers)
+    results = check(
+        CheckedRow(
+            draft=revised,
+            seed=work.seed,
+            trace=work.trace,
+            label=work.label,
+            structure=house.structure(draft.structure),
+            pools=house.pools,
+            author=decision.kind,
+            answer_verified=agreed if decision.answer_right is None else decision.answer_right,
+            benign_max_tokens=house.benign_max_tokens,
+        )
+    )
+    for result in results:
+        if result.blocking:
+            return Failure(kind=result.rule, reason=f"{result.rule}: {result.reason}")
+    return _Revised(revised, results)
+
+
+def _settle_labels(ledger: Ledger, house: House) -> int:
+    """Makes the label events that the answers in the queue of labels come to; returns how many are new."""
+    made = 0
+    for one in read_answered(ledger, labels=True):
+        decided = decide_label(one.needed, _heard(one, house))
+        if decided.label is None:
+            continue
+        if newest_label_decision(ledger, one.seed_id, decided.kind) == (decided.label, decided.deciders):
+            continue
+        with ledger.transaction() as db:
+            insert_label_decision(db, one.seed_id, decided.label, decided.kind, decided.reasons, decided.deciders)
+        made += 1
+    return made
