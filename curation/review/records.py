@@ -71,8 +71,14 @@ def waiting_adjudication(ledger: Ledger, structure: str) -> list[Waiting]:
     )
     return [
         Waiting(
-            str(seed), str(revision), cast(Branch, branch), _text(category), doubtful=True, needed=1, serial=int(made)
-        )  # type: ignore[call-overload]
+            str(seed),
+            str(revision),
+            cast(Branch, branch),
+            _text(category),
+            doubtful=True,
+            needed=1,
+            serial=int(str(made)),
+        )
         for seed, revision, branch, category, made in rows
     ]
 

@@ -83,7 +83,8 @@ def read_answered(ledger: Ledger, *, labels: bool) -> list[Asked]:
     revision that a newer one has superseded: they are kept and decide nothing.
     """
     records = ledger.query(
-        """SELECT review_records.seed_id, review_records.revision_id, review_records.id, queue, round, needed, candidates
+        """SELECT review_records.seed_id, review_records.revision_id, review_records.id, queue, round, needed,
+            candidates
         FROM review_records LEFT JOIN drafts_now ON drafts_now.revision_id = review_records.revision_id
         WHERE purpose = 'review' AND (queue = 'labels') = ? AND (queue = 'labels' OR drafts_now.revision_id IS NOT NULL)
             AND EXISTS (SELECT 1 FROM responses WHERE record_id = review_records.id)
