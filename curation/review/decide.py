@@ -27,12 +27,10 @@ from schemas.review import (
     candidate_key,
 )
 from schemas.settings import Review
+from schemas.structure import ANSWER
 
 SKIPS = 2
 """So many who skip a record send it to the adjudicator."""
-
-ANSWER = "answer"
-"""The stage that `answer_right` speaks of."""
 
 Vote = Literal["approve", "reject", "relabel", "unsure"]
 
@@ -91,10 +89,13 @@ def approve_edited(edited: Decision, revision_id: str) -> Decision:
     )
 
 
-def adjudicate_failed_edit(edited: Decision, responses: Sequence[Response], why: str) -> Decision:
+def adjudicate_failed_edit(
+    edited: Decision, responses: Sequence[Response], why: str, offered: Sequence[Candidate] = ()
+) -> Decision:
     """For the adjudicator, since a blocking check stops the edited text. `why`: the check's reason, one line.
 
-    Where several edits were composed, each stands alone again: it may pass where all together do not.
+    `responses`: those that were decided on. Where several edits were composed, each stands alone again: it may pass
+    where all together do not. `offered`: the candidates of the record, where it was the adjudicator's; all stay open.
     """
     assert edited.outcome == "edited"
     apart = _candidates(r for r in responses if r.annotator in edited.deciders and _vote(r) == "approve")
@@ -102,7 +103,7 @@ def adjudicate_failed_edit(edited: Decision, responses: Sequence[Response], why:
         update={
             "outcome": "adjudicate",
             "reasons": (f"the edited text is blocked: {why}", *edited.reasons),
-            "candidates": apart if len(apart) > 1 else edited.candidates,
+            "candidates": tuple(offered) or (apart if len(apart) > 1 else edited.candidates),
             "answer_right": None,
             "final": False,
         }

@@ -134,6 +134,8 @@ def test_another_edit_after_the_last_round_goes_to_the_adjudicator() -> None:
         assert (decision.outcome, len(decision.candidates)) == (outcome, 1)
     assert decision.reasons[0] == "another edit, and no round is left (this is round 3, rounds = 2)"
     assert comes_to("a3 approve; a4 approve", HARMFUL._replace(round=3)).outcome == "approved"
+    composed = comes_to('a3 edit reasoning="X."; a4 edit answer="No."', HARMFUL._replace(round=3))
+    assert composed.candidates == (Candidate(texts={"answer": "No.", "reasoning": "X."}, authors=("a3", "a4")),)
 
 
 def test_an_edited_text_needs_an_approval_by_someone_who_did_not_write_it() -> None:
@@ -167,6 +169,9 @@ def test_an_edit_that_a_check_blocks_goes_to_the_adjudicator_each_edit_alone_aga
     assert [candidate.authors for candidate in held.candidates] == [("a2",), ("a1",)]
     single = comes_to('a1 edit reasoning="X."; a2 approve')
     assert adjudicate_failed_edit(single, say('a1 edit reasoning="X."; a2 approve'), "why").candidates == (X,)
+    picked = comes_to("a9 approve picks:candidate_1", DISPUTED)
+    again = adjudicate_failed_edit(picked, say("a9 approve picks:candidate_1"), "why", DISPUTED.candidates)
+    assert (again.candidates, again.final) == ((X, Y), False)
 
 
 # -- is the answer right
@@ -184,6 +189,7 @@ def test_an_edit_that_a_check_blocks_goes_to_the_adjudicator_each_edit_alone_aga
         ("a1 reject answer:no; a2 reject answer:yes", "rejected", None),
         ('a1 edit reasoning="X." answer:yes; a2 approve', "edited", True),
         ('a1 edit answer="3" answer:yes; a2 approve', "edited", None),
+        ("a1 reject label_wrong answer:no; a2 reject label_wrong answer:no", "relabelled", None),
     ],
 )
 def test_a_benign_answer_is_right_where_one_says_yes_and_nobody_no(
@@ -194,7 +200,8 @@ def test_a_benign_answer_is_right_where_one_says_yes_and_nobody_no(
 
 
 def test_nothing_is_said_of_the_answer_of_a_harmful_row() -> None:
-    assert comes_to("a1 approve answer:yes; a2 approve answer:no").answer_right is None
+    decision = comes_to("a1 approve answer:yes; a2 approve answer:no")
+    assert (decision.outcome, decision.answer_right) == ("approved", None)
 
 
 # -- kinds
@@ -246,6 +253,8 @@ def test_own_words_go_over_a_picked_candidate_and_make_the_adjudicator_its_autho
     decision = comes_to('a9 edit picks:candidate_1 answer="No."', DISPUTED)
     assert decision.candidates == (Candidate(texts={"answer": "No.", "reasoning": "X."}, authors=("a1", "a9")),)
     assert not decision.final
+    over = comes_to('a9 edit picks:candidate_1 reasoning="Z."', DISPUTED)
+    assert over.candidates == (Candidate(texts={"reasoning": "Z."}, authors=("a1", "a9")),)
     same = comes_to('a9 edit picks:candidate_1 reasoning="X."', DISPUTED)
     assert (same.candidates, same.final) == ((X,), True)
 
