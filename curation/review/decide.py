@@ -72,12 +72,11 @@ def decide(asked: Asked, responses: Sequence[Response], rules: Review) -> Decisi
     assert asked.queue != "labels", "prompts are decided by decide_label"
     assert len({response.annotator for response in responses}) == len(responses), "one answer an annotator"
     weigh = _weigh_adjudication if asked.queue == "adjudication" else _weigh_review
-    ordered = sorted(responses, key=lambda response: response.annotator)
-    persons = [response for response in ordered if response.kind == "person"]
+    persons = [response for response in responses if response.kind == "person"]
     by_persons = weigh(asked, persons, rules, "person")
-    if by_persons.outcome != "waiting" or len(persons) == len(ordered):
+    if by_persons.outcome != "waiting" or len(persons) == len(responses):
         return by_persons
-    return weigh(asked, ordered, rules, "machine")
+    return weigh(asked, responses, rules, "machine")
 
 
 def approve_edited(edited: Decision, revision_id: str) -> Decision:
@@ -113,12 +112,11 @@ def adjudicate_failed_edit(
 def decide_label(needed: int, responses: Sequence[Response]) -> LabelDecision:
     """What a prompt is said to be: the majority's label, 'unsure' where there is none; persons before machines."""
     assert len({response.annotator for response in responses}) == len(responses), "one answer an annotator"
-    ordered = sorted(responses, key=lambda response: response.annotator)
-    persons = [response for response in ordered if response.kind == "person"]
+    persons = [response for response in responses if response.kind == "person"]
     by_persons = _weigh_labels(needed, persons, "person")
-    if by_persons.label is not None or len(persons) == len(ordered):
+    if by_persons.label is not None or len(persons) == len(responses):
         return by_persons
-    return _weigh_labels(needed, ordered, "machine")
+    return _weigh_labels(needed, responses, "machine")
 
 
 # -- a revision, in review

@@ -169,6 +169,8 @@ def test_an_edit_that_a_check_blocks_goes_to_the_adjudicator_each_edit_alone_aga
     assert [candidate.authors for candidate in held.candidates] == [("a2",), ("a1",)]
     single = comes_to('a1 edit reasoning="X."; a2 approve')
     assert adjudicate_failed_edit(single, say('a1 edit reasoning="X."; a2 approve'), "why").candidates == (X,)
+    answers = say('a1 edit reasoning="X."; a2 approve; m1 edit reasoning="Y."')
+    assert adjudicate_failed_edit(decide(HARMFUL, answers, RULES), answers, "why").candidates == (X,)
     picked = comes_to("a9 approve picks:candidate_1", DISPUTED)
     again = adjudicate_failed_edit(picked, say("a9 approve picks:candidate_1"), "why", DISPUTED.candidates)
     assert (again.candidates, again.final) == ((X, Y), False)
