@@ -110,6 +110,7 @@ def test_edits_of_different_stages_compose() -> None:
     decision = comes_to('a1 edit reasoning="X."; a2 edit answer="No."')
     assert decision.outcome == "edited"
     assert decision.candidates == (Candidate(texts={"answer": "No.", "reasoning": "X."}, authors=("a1", "a2")),)
+    assert "edits by 2, of 'answer', 'reasoning'" in decision.reasons
 
 
 def test_edits_that_share_a_stage_in_the_same_words_compose() -> None:
