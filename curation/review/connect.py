@@ -63,12 +63,12 @@ def address(project: Path, settings: Review) -> Address:
         if not re.fullmatch(r"[\x21-\x7e]+", key):  # an HTTP header takes nothing else, and would say so with the key
             raise ReviewError(f"{settings.api_url}: what {settings.api_key_env} holds is no API key; copy it once more")
         return Address(settings.api_url, key, settings.api_key_env)
-    from curation.review.server.process import credentials, running
+    from curation.review.server.process import CREDENTIALS_FILE, FOLDER, credentials, running
 
-    url = running(project)
-    if url is None:
-        raise ReviewError(f"{project}: the embedded Argilla is not running: {SERVE}")
-    return Address(url, credentials(project).api_key, "the embedded server's credentials")
+    server = running(project / FOLDER)
+    if server is None:
+        raise ReviewError(f"{project / FOLDER}: the embedded Argilla is not running: {SERVE}")
+    return Address(server.url, credentials(project / FOLDER).api_key, f"{FOLDER}/{CREDENTIALS_FILE}")
 
 
 def connect(project: Path, settings: Review) -> "rg.Argilla":
@@ -190,7 +190,8 @@ def _said(body: str) -> str:
     try:
         detail = json.loads(body)["detail"]
         if isinstance(detail, dict):
-            detail = detail["params"].get("errors") or detail["params"]["detail"]
+            params = detail["params"]
+            detail = params.get("errors") or params.get("detail") or params["message"]
         if isinstance(detail, list):
             detail = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in detail)
     except (ValueError, KeyError, TypeError, AttributeError):
