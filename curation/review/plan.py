@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from curation.review.assign import Given, active, choose_annotators, may_take, standing, tail_of, turns_of
-from curation.review.gold import mix
+from curation.review.hidden import mix
 from curation.review.queue import Waiting, choose_calibration, draw, order, record_id
 from schemas.review import Annotator, Queue, ReviewRecord
 from schemas.settings import Review

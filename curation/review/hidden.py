@@ -3,15 +3,19 @@
     find_gold(ledger, "alttrain")        what could be asked, of whoever has not seen it
     find_repeats(ledger, "alttrain")     what could be asked again, of whoever answered it
     mix(ordered, gold, repeats, rules)   a few of both among the drafts of a queue; they look like any other record
-    measure(ledger)                      how often each annotator is right on gold and agrees with themselves
 
-Neither counts in a decision. The lead alone sees the figures, and they say little before some dozens of answers.
+Neither counts in a decision. What comes of them is gold.py's.
 """
 
+import json
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import cast
 
+from curation.ledger import Ledger
 from curation.review.queue import Tail, Waiting, draw, fraction
+from schemas.example import Branch
+from schemas.review import Purpose
 from schemas.settings import Review
 
 REPEAT_DISTANCE = 50
@@ -46,6 +50,68 @@ def mix(
         extras += sorted(pool, key=lambda row: draw(seed, row))[:count]
     extras.sort(key=lambda row: draw(f"{seed}:{start}", row))
     return _insert(ordered, extras[: len(ordered)], rules.harmful_in_a_row, tail, f"{seed}:{start}")
+
+
+def find_gold(ledger: Ledger, structure: str) -> list[Waiting]:
+    """The gold of a structure, in order of id. `already`: who was ever asked about the same prompt."""
+    return [
+        _waiting(row, "gold")
+        for row in ledger.query(
+            """SELECT drafts.seed_id, gold.revision_id, drafts.branch, seeds.category,
+                (SELECT COUNT(*) FROM review_records AS made
+                    WHERE made.revision_id = gold.revision_id AND made.purpose = 'gold'),
+                (SELECT JSON_GROUP_ARRAY(name) FROM (
+                    SELECT value AS name FROM review_records, JSON_EACH(assigned)
+                        WHERE review_records.seed_id = drafts.seed_id
+                    UNION SELECT annotator FROM responses JOIN review_records ON review_records.id = record_id
+                        WHERE review_records.seed_id = drafts.seed_id))
+            FROM gold
+            JOIN revisions ON revisions.id = gold.revision_id
+            JOIN drafts ON drafts.id = revisions.draft_id
+            JOIN seeds ON seeds.id = drafts.seed_id
+            WHERE structure = ? ORDER BY gold.revision_id""",
+            (structure,),
+        )
+    ]
+
+
+def find_repeats(ledger: Ledger, structure: str) -> list[Waiting]:
+    """Decided drafts of a structure that were not shown twice yet, in order of id. `already`: who answered them.
+
+    Only those with REPEAT_DISTANCE records of their queue behind them, and all of the shared first round.
+    """
+    return [
+        _waiting(row, "repeat")
+        for row in ledger.query(
+            """SELECT made.seed_id, made.revision_id, drafts.branch, seeds.category, 0,
+                JSON_GROUP_ARRAY(DISTINCT responses_now.annotator)
+            FROM review_records AS made
+            JOIN responses_now ON responses_now.record_id = made.id AND responses_now.status = 'submitted'
+            JOIN revisions ON revisions.id = made.revision_id
+            JOIN drafts ON drafts.id = revisions.draft_id
+            JOIN seeds ON seeds.id = drafts.seed_id
+            WHERE structure = ?1 AND made.purpose = 'review' AND made.closed_at IS NOT NULL
+                AND (made.queue = 'calibration' OR made.queue = 'drafts'
+                    AND made.position <= (SELECT MAX(position) FROM review_records WHERE queue = 'drafts') - ?2)
+                AND NOT EXISTS (SELECT 1 FROM review_records AS again
+                    WHERE again.revision_id = made.revision_id AND again.purpose = 'repeat')
+            GROUP BY made.revision_id ORDER BY made.revision_id""",
+            (structure, REPEAT_DISTANCE),
+        )
+    ]
+
+
+def _waiting(row: Sequence[object], purpose: Purpose) -> Waiting:
+    seed, revision, branch, category, serial, already = row
+    return Waiting(
+        str(seed),
+        str(revision),
+        branch=cast(Branch, branch),
+        category=None if category is None else str(category),
+        purpose=purpose,
+        already=frozenset(json.loads(str(already))),
+        serial=int(str(serial)),
+    )
 
 
 def _insert(
