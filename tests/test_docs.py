@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from curation.cli import COMMANDS, curate
+from curation.cli import LazyGroup, curate
 from tests.fake_endpoint import FakeEndpoint
 from tests.project import ROWS_FILE, Project, agree
 
@@ -25,10 +25,18 @@ def commands(text: str) -> Iterator[list[str]]:
                 yield shlex.split(words)[1:]
 
 
-def help_examples() -> Iterator[tuple[str, list[str]]]:
-    for name in COMMANDS:
-        command = curate.get_command(click.Context(curate), name)
+def all_commands(group: LazyGroup = curate, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command and what is in a group, by the words that call it."""
+    for name in group.table:
+        command = group.get_command(click.Context(group), name)
         assert command is not None
+        yield f"{path}{name}", command
+        if isinstance(command, LazyGroup):
+            yield from all_commands(command, f"{path}{name} ")
+
+
+def help_examples() -> Iterator[tuple[str, list[str]]]:
+    for name, command in all_commands():
         block = (command.help or "").partition("Examples:")[2]
         for line in block.splitlines():
             for words in commands(re.split(r"\s{2,}", line.strip())[0]):
@@ -44,14 +52,16 @@ DOCUMENTED = [(page.name, words) for page in PAGES for words in commands(page.re
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
 def test_every_documented_command_is_one_that_curate_takes(place: str, words: list[str]) -> None:
-    context = curate.make_context("curate", list(words))
-    name, command, rest = curate.resolve_command(context, [*context._protected_args, *context.args])
-    assert command is not None
-    command.make_context(name, rest, parent=context)
+    command: click.Command = curate
+    context = command.make_context("curate", list(words))
+    while isinstance(command, click.Group):
+        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None
+        command, context = found, found.make_context(name, rest, parent=context)
 
 
 def test_every_command_has_worked_examples_in_its_help() -> None:
-    assert {name for name, _ in help_examples()} == set(COMMANDS)
+    assert {name for name, _ in help_examples()} == {name for name, _ in all_commands()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -4,8 +4,10 @@ import difflib
 import errno
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,35 +22,48 @@ COMMANDS = {
     "status": ("status", "Show what there is and what it cost: the counts add up."),
     "show": ("show", "Show a draft beside the trace it was made from."),
     "failures": ("failures", "List the rows that could not be made, each with its reason."),
+    "review": ("review", "Review in Argilla: serve its page, send it drafts, bring the answers back."),
     "check-endpoint": ("check_endpoint", "Try an endpoint: reply form, speed, how often wrapped prompts flip it."),
 }
 
 
 class LazyGroup(click.Group):
-    """Knows every command's name and first line, and imports a command's module only when it is called."""
+    """Knows every command's name and first line, and imports a command's module only when it is called.
+
+    `table`: name -> (module in `package`, first line). A module holds its command as `command`.
+    """
+
+    def __init__(self, *arguments: Any, table: Mapping[str, tuple[str, str]], package: str, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.table = table
+        self.package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             if ctx.resilient_parsing:  # the shell asks what could come next
                 return None
-            near = difflib.get_close_matches(cmd_name, COMMANDS, 1)
-            ctx.fail(f"no command {cmd_name!r}; {f'did you mean {near[0]!r}?' if near else 'see `curate --help`'}")
-        command = getattr(import_module(f"curation.cli.{COMMANDS[cmd_name][0]}"), "command")  # noqa: B009
+            near = difflib.get_close_matches(cmd_name, self.table, 1)
+            listed = f"see `{ctx.command_path} --help`"
+            ctx.fail(f"no command {cmd_name!r}; {f'did you mean {near[0]!r}?' if near else listed}")
+        command = getattr(import_module(f"{self.package}.{self.table[cmd_name][0]}"), "command")  # noqa: B009
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
 
 @click.group(
     cls=LazyGroup,
+    table=COMMANDS,
+    package="curation.cli",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 something is off, 2 wrong use, 3 budget reached, 4 ledger, 5 endpoint, 130 stopped.",
+    epilog="Exit codes: 0 done, 1 something is off, 2 wrong use, 3 budget reached, 4 ledger, 5 endpoint, 6 review, "
+    "130 stopped.",
 )
 @click.option(
     "-C",

@@ -1,0 +1,22 @@
+"""The `curate review` commands. A file a command, imported when it is called, as in the group above."""
+
+import click
+
+from curation.cli import LazyGroup
+
+COMMANDS = {
+    "serve": ("serve", "Run this project's own Argilla: the real page, without Docker."),
+    "stop": ("stop", "End it."),
+    "backup": ("backup", "Copy its database into a file, while it runs or not."),
+}
+
+
+@click.group("review", cls=LazyGroup, table=COMMANDS, package="curation.cli.review")
+def command() -> None:
+    """People review drafts in Argilla's web page; their decisions and edits come back into the ledger.
+
+    \b
+    Examples:
+      curate review serve --detach      Argilla, with nothing to install by hand
+      curate review stop
+    """
