@@ -33,8 +33,7 @@ SKIPS = 2
 """So many who skip a record send it to the adjudicator."""
 
 Vote = Literal["approve", "reject", "relabel", "unsure"]
-
-_VOTES: tuple[Vote, ...] = ("approve", "reject", "relabel", "unsure")
+VOTES: tuple[Vote, ...] = ("approve", "reject", "relabel", "unsure")
 
 
 class Asked(NamedTuple):
@@ -97,7 +96,7 @@ def adjudicate_failed_edit(
     where all together do not. `offered`: the candidates of the record, where it was the adjudicator's; all stay open.
     """
     assert edited.outcome == "edited"
-    apart = _candidates(r for r in responses if r.annotator in edited.deciders and _vote(r) == "approve")
+    apart = _candidates(r for r in responses if r.annotator in edited.deciders and vote_of(r) == "approve")
     return edited.model_copy(
         update={
             "outcome": "adjudicate",
@@ -128,7 +127,7 @@ def _weigh_review(asked: Asked, responses: Sequence[Response], rules: Review, ki
     # Who wrote the text and likes it still says nothing new. Their doubts do count.
     own = [r for r in given if rules.edit_needs_second_look and r.annotator in asked.writers and _is_plain(r)]
     answers = [response for response in given if response not in own]
-    approving = [response for response in answers if _vote(response) == "approve"]
+    approving = [response for response in answers if vote_of(response) == "approve"]
     unsafe = [response for response in given if Problem.UNSAFE in response.problems]
     notes = [f"{len(own)} approved a text of their own, which does not count"] if own else []
 
@@ -156,8 +155,8 @@ def _weigh_review(asked: Asked, responses: Sequence[Response], rules: Review, ki
             reasons=(waits, *([f"{len(skipping)} skipped it"] if skipping else []), *notes),
             deciders=_names(answers),
         )
-    votes = Counter(_vote(response) for response in answers)
-    told = ", ".join(f"{votes[vote]} {vote}" for vote in _VOTES if votes[vote])
+    votes = Counter(vote_of(response) for response in answers)
+    told = ", ".join(f"{votes[vote]} {vote}" for vote in VOTES if votes[vote])
     winner = next((vote for vote in votes if 2 * votes[vote] > len(answers)), None)
     edits = [response for response in answers if response.texts]
     if unused := [r for r in edits if winner in ("reject", "relabel") or r not in approving]:
@@ -190,7 +189,7 @@ def _weigh_approval(
     reasons: list[str],
 ) -> Decision:
     """Most approve: what of the answer, and what of their edits?"""
-    approving = [response for response in answers if _vote(response) == "approve"]
+    approving = [response for response in answers if vote_of(response) == "approve"]
     candidates = _candidates(approving)
     texts: dict[str, set[str]] = {}
     for response in approving:
@@ -247,7 +246,7 @@ def _weigh_approval(
 
 def _weigh_adjudication(asked: Asked, responses: Sequence[Response], rules: Review, kind: Kind) -> Decision:
     given = [response for response in responses if response.status == "submitted"]
-    sure = [response for response in given if _vote(response) != "unsure"]
+    sure = [response for response in given if vote_of(response) != "unsure"]
     if not given:
         return Decision(
             revision_id=asked.revision_id, outcome="waiting", kind=kind, reasons=("waits for the adjudicator",)
@@ -256,7 +255,7 @@ def _weigh_adjudication(asked: Asked, responses: Sequence[Response], rules: Revi
         return _stay(asked, kind, given, "the adjudicator is unsure: waits for another")
     # One answer decides. Of two adjudicators the later one has seen more.
     last = max(sure, key=lambda response: (response.answered_at, response.annotator))
-    vote = _vote(last)
+    vote = vote_of(last)
     if vote == "approve":
         return _weigh_pick(asked, last, rules, kind)
     wrong = vote == "reject" and asked.branch == "benign" and last.answer_right == AnswerRight.NO
@@ -347,7 +346,8 @@ def _weigh_labels(needed: int, responses: Sequence[Response], kind: Kind) -> Lab
 # -- answers
 
 
-def _vote(response: Response) -> Vote:
+def vote_of(response: Response) -> Vote:
+    """What a submitted answer counts as: an approval with or without edits is one, a wrong label goes before all."""
     if Problem.LABEL in response.problems:
         return "relabel"
     if response.choice in (Choice.APPROVE, Choice.EDIT):
@@ -356,7 +356,7 @@ def _vote(response: Response) -> Vote:
 
 
 def _is_plain(response: Response) -> bool:
-    return _vote(response) == "approve" and not response.texts
+    return vote_of(response) == "approve" and not response.texts
 
 
 def _candidates(approving: Iterable[Response]) -> tuple[Candidate, ...]:
