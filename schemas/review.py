@@ -117,6 +117,7 @@ class ReviewRecord(Frozen):
     assigned: tuple[str, ...] = Field(default=(), description="annotators, sorted; empty: whoever comes")
     needed: int = Field(ge=1, description="answers that a decision waits for")
     candidates: tuple[Candidate, ...] = Field(default=(), description="adjudication: the edits to choose from")
+    blind: bool = Field(default=True, description="no decision is suggested; only such records count for agreement")
 
 
 class Annotator(Frozen):

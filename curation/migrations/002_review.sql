@@ -64,6 +64,7 @@ CREATE TABLE review_records (
     assigned TEXT NOT NULL,           -- JSON list of annotators; empty: whoever comes
     needed INTEGER NOT NULL,          -- answers that a decision waits for
     candidates TEXT NOT NULL,         -- JSON list; adjudication: the edits to choose from
+    blind INTEGER NOT NULL CHECK (blind IN (0, 1)),  -- no decision was suggested: it counts for agreement
     planned_at TEXT NOT NULL,
     pushed_at TEXT,                   -- NULL: Argilla has not confirmed it
     closed_at TEXT,                   -- it has left the queue: decided, or superseded

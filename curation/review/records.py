@@ -6,7 +6,7 @@ show                                                     a record with all that 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, cast
 
 from curation.ledger import Ledger, now
@@ -200,12 +200,12 @@ def forget_pushed(ledger: Ledger, ids: Iterable[str]) -> None:
         db.executemany("UPDATE review_records SET pushed_at = NULL WHERE id = ?", ((record,) for record in ids))
 
 
-def reassign_records(ledger: Ledger, assigned: Iterable[tuple[str, tuple[str, ...]]]) -> None:
-    """(record id, its new annotators) pairs; the records are to be pushed again, as their metadata has changed."""
+def reassign_records(ledger: Ledger, changed: Mapping[str, tuple[tuple[str, ...], int]]) -> None:
+    """By record id, its new annotators and how many answers it waits for; such a record is to be sent again."""
     with ledger.transaction() as db:
         db.executemany(
-            "UPDATE review_records SET assigned = ?, pushed_at = NULL WHERE id = ?",
-            ((json.dumps(names), record) for record, names in assigned),
+            "UPDATE review_records SET assigned = ?, needed = ?, pushed_at = NULL WHERE id = ?",
+            ((json.dumps(names), needed, record) for record, (names, needed) in changed.items()),
         )
 
 

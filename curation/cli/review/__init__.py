@@ -7,6 +7,8 @@ from curation.cli import LazyGroup
 COMMANDS = {
     "serve": ("serve", "Run this project's own Argilla: the real page, without Docker."),
     "stop": ("stop", "End it."),
+    "push": ("push", "Send what waits for people to Argilla."),
+    "pull": ("pull", "Bring answers into the ledger, and decide what they allow."),
     "backup": ("backup", "Copy its database into a file, while it runs or not."),
 }
 
