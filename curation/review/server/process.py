@@ -59,6 +59,10 @@ LOG_BYTES = 5_000_000
 ENTRY = "import sys; sys.path.append(sys.argv.pop(1)); from inside.launch import main; main()"
 
 
+_detached: list["subprocess.Popen[bytes]"] = []
+"""Python complains of a child that is let go of while it runs."""
+
+
 class Running(NamedTuple):
     url: str
     pid: int
@@ -102,6 +106,7 @@ def start_detached(folder: Path, host: str, port: int | None, *, say: Say) -> Ru
     except BaseException:
         _end(child.process)
         raise
+    _detached.append(child.process)
     return child.running
 
 
@@ -120,6 +125,7 @@ def stop(folder: Path) -> Running | None:
         end = time.monotonic() + patience
         while time.monotonic() < end:
             if _holder(folder) is None:
+                _detached[:] = [process for process in _detached if process.poll() is None]
                 return found
             time.sleep(0.05)
     raise ReviewError(f"argilla: process {found.pid} does not end; look what holds it up")
