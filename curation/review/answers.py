@@ -32,15 +32,16 @@ class _UnfitError(Exception):
     """Why an answer cannot be taken, in one line."""
 
 
-def read_response(shown: Shown, values: Mapping[str, object] | None, answered: Answered) -> Response | str:
+def read_response(shown: Shown, values: object, answered: Answered) -> Response | str:
     """A submitted answer. A str is the one-line reason why it cannot be taken; no value makes it raise.
 
     Which boxes were edited is read from their texts: the same but for outer white space and CRLF is no edit. The page
-    leaves an emptied box out, as it does one that never held anything: so a box that was filled beforehand and is
-    missing was emptied (''), unless the answer holds no box at all, as those of machine accounts may: then no text
-    was touched. `answer_right` is None where it was not said, on a benign row too: that answer vouches for nothing.
+    sends every box that holds something, leaves out an emptied one, and always sends `spans`. So in an answer with
+    `spans` or any box, a box that was filled beforehand and is missing was emptied (''); an answer with neither is
+    none of the page's, and touches no text. `answer_right` is None where it was not said, on a benign row too: such
+    an answer vouches for nothing.
     """
-    said = _Said({} if values is None else values)
+    said = _Said(values)
     try:
         comment = said.text("comment")
         if shown.draft is None:
@@ -62,10 +63,10 @@ def read_response(shown: Shown, values: Mapping[str, object] | None, answered: A
         return str(error)
 
 
-def skipped_response(shown: Shown, values: Mapping[str, object] | None, answered: Answered) -> Response:
+def skipped_response(shown: Shown, values: object, answered: Answered) -> Response:
     """A record that the annotator discarded. Of what was filled in only the comment counts."""
     try:
-        comment = _Said({} if values is None else values).text("comment")
+        comment = _Said(values).text("comment")
     except _UnfitError:
         comment = ""
     return _response(shown, answered, status="skipped", comment=comment)
@@ -84,16 +85,16 @@ def _required(value: _Option | None, question: str) -> _Option:
 def _texts(shown: Shown, draft: Draft, said: "_Said") -> dict[str, str]:
     before = {stage.name: "" for stage in draft.stages} | prefilled(shown)
     typed = said.texts()
-    if not typed:
+    if not typed and not said.holds("spans"):
         return {}
     changed = {}
     for stage in {**before, **typed}:
-        text, old = typed.get(stage, ""), before.get(stage)
+        text, old = _bare(typed.get(stage, "")), before.get(stage)
         if old is None:
-            if text.strip():
+            if text:
                 raise _UnfitError(f"text was typed in the box {stage!r}, and this record has no such stage")
-        elif _bare(text) != _bare(old):
-            changed[stage] = text.replace("\r\n", "\n")
+        elif text != _bare(old):
+            changed[stage] = text
     return changed
 
 
@@ -125,12 +126,15 @@ def _bare(text: str) -> str:
 class _Said:
     """The values of an answer, each checked when it is asked for."""
 
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self._values = values
+    def __init__(self, values: object) -> None:
+        self._values: Mapping[str, object] = values if isinstance(values, Mapping) else {}
 
     def _value(self, question: str) -> object:
         entry = self._values.get(question)
         return entry.get("value") if isinstance(entry, Mapping) else entry
+
+    def holds(self, question: str) -> bool:
+        return question in self._values
 
     def any_text(self, question: str) -> str | None:
         value = self._value(question)

@@ -41,7 +41,7 @@ class OwnText:
         self._length = self._units = 0
         for stage in draft.stages:
             if self._parts:
-                self._add("\n\n")
+                self._add("\n")
             for piece in stage.pieces:
                 self._add_piece(draft, piece)
         self.shown = "".join(self._parts)

@@ -111,7 +111,7 @@ def metadata_of(shown: Shown) -> dict[str, Any]:
         "category": visible(seed.category) if seed.category else None,
         "source": visible(seed.source),
         "style": seed.style,
-        "label": shown.label,
+        "current_label": shown.label,
         "characters": len(seed.prompt),
     }
     if shown.draft is not None:
@@ -202,9 +202,7 @@ def _draft_questions(
             "word: type there only to replace all of it.",
             required=False,
         )
-    yield rg.SpanQuestion(
-        "spans", "own_text", problems, title="Mark passages (optional)", allow_overlapping=True, required=False
-    )
+    yield rg.SpanQuestion("spans", "own_text", problems, title="Mark passages (optional)", required=False)
     yield _comment()
 
 
@@ -222,7 +220,7 @@ def _metadata_properties(queue: Queue) -> "Iterator[rg.TermsMetadataProperty | r
     yield rg.IntegerMetadataProperty("position", title="Position", visible_for_annotators=False)
     yield rg.TermsMetadataProperty("assigned", title="Assigned to", visible_for_annotators=False)
     yield rg.IntegerMetadataProperty("characters", title="Characters")
-    for name, title in (("category", "Category"), ("source", "Source"), ("style", "Style"), ("label", "Label")):
+    for name, title in (("category", "Category"), ("source", "Source"), ("style", "Style"), ("current_label", "Label")):
         yield rg.TermsMetadataProperty(name, title=title, visible_for_annotators=open_to_all)
     yield rg.IntegerMetadataProperty("round", title="Round", visible_for_annotators=open_to_all)
     if queue != "labels":
