@@ -10,11 +10,12 @@ A funnel, for example:
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.example import Frozen
+from schemas.example import Branch, Frozen
+from schemas.review import Kind, Queue
 
 NORMAL_95 = 1.959963984540054
 """The 97.5 % quantile of the normal distribution: 95 % lie within so many standard deviations."""
@@ -170,6 +171,121 @@ class Funnel(Frozen):
                 raise ValueError(
                     f"{structure.structure}: {structure.traces} traces, the ledger has {self.traces.total}"
                 )
+        return self
+
+
+class Coefficient(Frozen):
+    """Agreement beyond chance: 1 is perfect, 0 is what chance gives, below it is worse than chance."""
+
+    value: float | None = Field(le=1, description="None: not defined, since everybody always said the same")
+    low: float | None = Field(default=None, description="95 % interval; None: too few records for one")
+    high: float | None = None
+
+
+class Agreement(Frozen):
+    """How far annotators agree on one question, over records that two or more of one kind answered."""
+
+    question: str = Field(description="decision, answer_right, label, or one of the problems (named or not)")
+    group: Literal["all", "answer", "branch", "category"] = Field(
+        description="over which records; answer: over all of them, one answer against the others"
+    )
+    name: str = Field(default="", description="of the branch, category or answer")
+    kind: Kind = Field(description="whose answers: persons' and machines' are never mixed")
+    records: int = Field(ge=1, description="with two answers or more")
+    answers: int = Field(ge=2, description="to these records")
+    raw: float = Field(ge=0, le=1, description="share of the pairs of answers that agree, mean over the records")
+    alpha: Coefficient = Field(description="Krippendorff's, nominal")
+    ac1: Coefficient = Field(description="Gwet's")
+
+
+class QueueCounts(Frozen):
+    """Where the records of a queue are, hidden ones (gold, repeats) among them."""
+
+    queue: Queue
+    records: Count
+    done: Count = Field(description="have their answers, or were decided without them")
+    pending: Count = Field(description="in Argilla, and waiting for answers")
+    unpushed: Count = Field(description="planned, and not in Argilla")
+    superseded: Count = Field(description="left the queue before they were done")
+    answers_person: Count
+    answers_machine: Count
+    skips: Count
+    waste: Count = Field(description="answers beyond those that were needed")
+    open_answers: Count = Field(description="that pending and unpushed records still need")
+    pace: float | None = Field(
+        ge=0, description="answers an hour by all together, pauses left out; None: too few answers to tell"
+    )
+    hours_left: float | None = Field(ge=0, description="for the open answers at this pace")
+
+    @model_validator(mode="after")
+    def _adding_up(self) -> Self:
+        parts = {name: getattr(self, name) for name in ("done", "pending", "unpushed", "superseded")}
+        _require_sum(f"{self.queue}: records", self.records, parts)
+        _require_at_most(f"{self.queue}: waste", self.waste, self.answers_person + self.answers_machine)
+        return self
+
+
+class OutcomeCounts(Frozen):
+    """How often a decision came out so, by whose decision it was."""
+
+    outcome: str
+    person: Count
+    machine: Count
+
+
+class Disputed(Frozen):
+    """A record over which annotators disagree."""
+
+    draft_id: str
+    revision_id: str
+    branch: Branch
+    category: str | None
+    votes: Counts
+    problems: Counts = Field(description="how many named each")
+
+
+class Adjudicated(Frozen):
+    """A revision that waits for the adjudicator."""
+
+    draft_id: str
+    revision_id: str
+    branch: Branch
+    category: str | None
+    kind: Kind = Field(description="of the decision that sent it there")
+    reasons: tuple[str, ...]
+    candidates: Count
+    since: str = Field(description="UTC, ISO 8601")
+
+
+class ReviewStatus(Frozen):
+    """How far the review of one structure's drafts is, at one moment. No figure is about one annotator."""
+
+    structure: str
+    annotators: Count = Field(description="accounts that are active")
+    queues: tuple[QueueCounts, ...] = Field(description="those that have records; labels are of every structure")
+    drafts: Count = Field(description="that stand, each at its newest revision")
+    blocked: Count = Field(description="of these: a check keeps them out of review")
+    undecided: Count = Field(description="of these: no decision yet")
+    decided: tuple[OutcomeCounts, ...] = Field(description="of these: by outcome")
+    revisions: tuple[OutcomeCounts, ...] = Field(
+        description="every revision that was ever decided, superseded and retired ones too, by outcome"
+    )
+    labels: tuple[OutcomeCounts, ...] = Field(description="prompts that were decided, by label")
+    agreement: tuple[Agreement, ...]
+    disputed: tuple[Disputed, ...] = Field(description="the most disputed first")
+    adjudication: tuple[Adjudicated, ...] = Field(description="the oldest first")
+
+    @model_validator(mode="after")
+    def _adding_up(self) -> Self:
+        decided = {
+            f"{row.outcome} by {kind}": getattr(row, kind) for row in self.decided for kind in ("person", "machine")
+        }
+        _require_sum(
+            f"{self.structure}: drafts", self.drafts, {"blocked": self.blocked, "undecided": self.undecided, **decided}
+        )
+        waiting = sum(row.person + row.machine for row in self.decided if row.outcome == "adjudicate")
+        if waiting != len(self.adjudication):
+            raise ValueError(f"{self.structure}: {len(self.adjudication)} wait for adjudication, {waiting} were sent")
         return self
 
 
