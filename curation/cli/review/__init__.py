@@ -9,6 +9,8 @@ COMMANDS = {
     "stop": ("stop", "End it."),
     "push": ("push", "Send what waits for people to Argilla."),
     "pull": ("pull", "Bring answers into the ledger, and decide what they allow."),
+    "annotators": ("annotators", "Make the accounts that people, or programs, review with."),
+    "gold": ("gold", "Show how annotators do on records whose right answer is known."),
     "backup": ("backup", "Copy its database into a file, while it runs or not."),
 }
 
