@@ -9,7 +9,8 @@ from schemas.review import Candidate, Queue, ReviewRecord
 
 HOSTILE = (
     'a<b && c>d; </script><script>window.broken=1</script> <img src=x onerror="window.broken=2"> '
-    "<svg onload=window.broken=3> $& $' $` $$x^2$$ #TEMPLATE# {{mustache}} {{constructor.constructor('window.broken=4')()}} "
+    "<svg onload=window.broken=3> $& $' $` $$x^2$$ #TEMPLATE# {{mustache}} "
+    "{{constructor.constructor('window.broken=4')()}} "
     "![picture](https://example.invalid/p.png) [link](javascript:window.broken=5) <https://example.invalid> "
     "`code` **bold** _thin_ ~~gone~~ \\(x\\) \\[y\\] &lt; &#60; --> <!-- ]]> %3Cb%3E"
 )
@@ -33,7 +34,7 @@ def make_draft(
         revision=revision,
         seed_id="s0123456789abcdef",
         trace_id="t0123456789abcdef",
-        structure=structure,
+        structure="alttrain",
         branch=branch,
         branch_from="dataset",
         completion=assembled.completion,
