@@ -110,8 +110,8 @@ def _answers(one: Judged) -> Iterator[tuple[str, str]]:
 def _measure_table(kind: Kind, question: str, table: _Table, draws: int, seed: int) -> Iterator[Agreement]:
     import numpy as np
 
-    records = sorted(table.counts)  # resampling draws by position, so the order of the answers must not matter
-    counts = np.array([table.counts[record] for record in records])
+    records = list(table.counts)
+    counts = np.array([*table.counts.values()])
     slices: list[tuple[Literal["all", "answer", "branch", "category"], str, Any]] = [("all", "", counts)]
     if len(table.scale) > 2:
         total = counts.sum(axis=1)
@@ -181,7 +181,7 @@ def alphas(patterns: "Integers", times: "Integers") -> "Floats":
     by_chance = answers**2 - (totals**2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Floats = 1 - (answers - 1) * (times @ unlike) / by_chance
-    return np.where(by_chance > 0, found, np.nan)
+    return found
 
 
 def _gwet(patterns: "Integers", times: "Integers") -> "tuple[Floats, Floats]":

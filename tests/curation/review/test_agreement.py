@@ -101,10 +101,13 @@ def test_gwets_worked_example_gives_his_figures() -> None:
             for _ in range(table[one][other])
         ]
     )
-    raw, alpha, ac1 = coefficients(counts, 10, 0)
+    raw, alpha, ac1 = coefficients(counts, 1_000, 0)
     assert raw == pytest.approx(0.89)
     assert alpha.value == pytest.approx(0.7972585, abs=5e-8)
     assert ac1.value == pytest.approx(0.8493305, abs=5e-8)
+    # His intervals are by formula, ours by resampling: close, not equal.
+    assert [alpha.low, alpha.high] == pytest.approx([0.680, 0.914], abs=0.02)
+    assert [ac1.low, ac1.high] == pytest.approx([0.764, 0.935], abs=0.02)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=12))
