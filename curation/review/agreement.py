@@ -1,6 +1,6 @@
 """How far annotators agree: Krippendorff's alpha, Gwet's AC1 and raw agreement, question by question.
 
-    measure(judged, suggested=False)    -> an Agreement a question and group of records
+    measure(judged)    -> an Agreement a question and group of records
 
 Alpha (nominal) is Krippendorff's (2011, "Computing Krippendorff's Alpha-Reliability"). AC1 is Gwet's (2008, "Computing
 inter-rater reliability and its variance in the presence of high agreement", Br. J. Math. Stat. Psychol. 61:29-48), for
@@ -63,19 +63,17 @@ class _Table:
         self.groups: dict[tuple[Literal["branch", "category"], str], dict[str, None]] = defaultdict(dict)
 
 
-def measure(judged: Iterable[Judged], *, suggested: bool, draws: int = DRAWS, seed: int = 0) -> tuple[Agreement, ...]:
+def measure(judged: Iterable[Judged], *, draws: int = DRAWS, seed: int = 0) -> tuple[Agreement, ...]:
     """Agreement of persons, and apart from it of machine accounts, on every question that two of them answered.
 
     Only answers that count towards decisions: no gold, no repeats, no skips, nothing of the adjudicator's (who sees
-    what others wrote). `suggested`: decisions are shown beforehand; then only blind records count, for a suggestion
-    makes people agree with it. The same answers and `seed` give the same intervals.
+    what others wrote), and nothing where a decision was suggested: that alone makes people agree. The same answers and
+    `seed` give the same intervals.
     """
     tables: dict[tuple[Kind, str], _Table] = {}
     for one in judged:
         response = one.response
-        if one.purpose != "review" or one.queue == "adjudication" or response.status == "skipped":
-            continue
-        if suggested and not one.blind:
+        if one.purpose != "review" or one.queue == "adjudication" or response.status == "skipped" or not one.blind:
             continue
         for question, answer in _answers(one):
             table = tables.setdefault((response.kind, question), _Table(SCALES[question]))

@@ -1,7 +1,7 @@
 """The ledger's side of the answers: what annotators said, version by version, and what it came to.
 
 save_responses                          what was pulled: a new answer, a new version of one, or nothing new
-read_answered                           what may be decided, with the newest answers to each
+read_answered, read_responses           what may be decided, with the newest answers to each; the answers alone
 insert_decision, insert_label           events, as parts of one transaction with what follows from them
 """
 
@@ -91,14 +91,7 @@ def read_answered(ledger: Ledger, *, labels: bool) -> list[Asked]:
         ORDER BY review_records.seed_id, review_records.revision_id, planned_at, position""",
         (labels,),
     )
-    responses: dict[str, list[Response]] = {}
-    for row in ledger.query(
-        f"SELECT {', '.join(_COLUMNS)} FROM responses_now"  # noqa: S608
-        " WHERE record_id IN (SELECT value FROM JSON_EACH(?)) ORDER BY record_id, annotator",
-        (json.dumps([row[2] for row in records]),),
-    ):
-        response = _response(row)
-        responses.setdefault(response.record_id, []).append(response)
+    responses = read_responses(ledger, [str(row[2]) for row in records])
     return [
         Asked(
             seed_id=str(seed),
@@ -112,6 +105,19 @@ def read_answered(ledger: Ledger, *, labels: bool) -> list[Asked]:
         )
         for seed, revision, record, queue, round_number, needed, candidates in records
     ]
+
+
+def read_responses(ledger: Ledger, records: Sequence[str]) -> dict[str, list[Response]]:
+    """The newest answers to these records, skips too, by record and in order of annotator."""
+    responses: dict[str, list[Response]] = {}
+    for row in ledger.query(
+        f"SELECT {', '.join(_COLUMNS)} FROM responses_now"  # noqa: S608
+        " WHERE record_id IN (SELECT value FROM JSON_EACH(?)) ORDER BY record_id, annotator",
+        (json.dumps(records),),
+    ):
+        response = _response(row)
+        responses.setdefault(response.record_id, []).append(response)
+    return responses
 
 
 def _columns(response: Response) -> dict[str, object]:

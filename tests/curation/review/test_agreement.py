@@ -39,8 +39,8 @@ def find(found: Sequence[Agreement], question: str, group: str = "all", name: st
     return agreement
 
 
-def measure_all(judged: Sequence[Judged], suggested: bool = False) -> tuple[Agreement, ...]:
-    return measure(judged, suggested=suggested, draws=200)
+def measure_all(judged: Sequence[Judged]) -> tuple[Agreement, ...]:
+    return measure(judged, draws=200)
 
 
 FOUR = ("a1 approve; a2 approve", "a1 approve; a2 reject", "a1 reject; a2 reject", "a1 approve; a2 approve")
@@ -180,10 +180,9 @@ def test_persons_and_machines_are_never_mixed() -> None:
     ]
 
 
-def test_where_decisions_are_suggested_only_blind_records_count() -> None:
+def test_records_with_a_suggestion_are_left_out() -> None:
     judged = [*judge(FOUR), *judge(["a1 approve; a2 approve"] * 9, blind=False, first=10)]
-    assert find(measure_all(judged, suggested=True), "decision").records == 4
-    assert find(measure_all(judged, suggested=False), "decision").records == 13
+    assert find(measure_all(judged), "decision").records == 4
 
 
 def test_calibration_counts_and_a_record_that_one_person_answered_does_not() -> None:
