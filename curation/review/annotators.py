@@ -134,7 +134,7 @@ def describe(kind: Kind, role: Role) -> str:
 
 def _require_categories(ledger: Ledger, categories: Iterable[str]) -> frozenset[str]:
     asked = frozenset(categories)
-    known = known_categories(ledger) | set(Category)
+    known = known_categories(ledger) | {category.value for category in Category}
     for category in sorted(asked - known):
         near = difflib.get_close_matches(category, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known))}"

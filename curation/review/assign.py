@@ -127,8 +127,11 @@ def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Re
     """What changes hands after annotators came, went or opted out: of records that are open, never an answer.
 
     What someone who left has not answered goes to others. Then, as long as someone has two more to answer than another
-    who may take it, a record that nobody has begun goes over. Repeats stay with whom they are meant for.
+    who may take it, a record that nobody has begun goes over. Repeats stay with whom they are meant for. While there is
+    no annotator at all, everything stays.
     """
+    if not active(annotators):
+        return Rebalanced((), ())
     given = list(given)
     opened = sorted(
         (one for one in given if one.open and one.record.queue != "adjudication" and one.record.purpose != "repeat"),
@@ -159,13 +162,15 @@ def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Re
                 _note(turns, holders, more)
                 holders += more
     _even_out([one for one in opened if not one.answered], may, hands, kinds, turns)
-    changes = []
+    changes, stuck = [], []
     for one in opened:
         assigned = tuple(sorted(hands[one.record.id]))
-        needed = max(1, sum(kinds.get(name, main) == main for name in assigned))
-        if assigned and (assigned, needed) != (one.record.assigned, one.record.needed):
+        needed = sum(kinds.get(name, main) == main for name in assigned)
+        if not needed:
+            stuck.append(one.record.id)
+        elif (assigned, needed) != (one.record.assigned, one.record.needed):
             changes.append(Change(one.record.id, assigned, needed))
-    return Rebalanced(tuple(changes), tuple(one.record.id for one in opened if not hands[one.record.id]))
+    return Rebalanced(tuple(changes), tuple(stuck))
 
 
 def _even_out(

@@ -217,21 +217,18 @@ def _table(rows: Sequence[_Row]) -> Iterator["RenderableType"]:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("name", "kind", "role", "pseudonym"):
+    for name in ("name", "role", "pseudonym"):
         table.add_column(name, no_wrap=True)
     for name in ("answered", "waiting"):
-        table.add_column(name, justify="right")
-    table.add_column("opted out of")
-    table.add_column("")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("opted out of", overflow="fold")
     for row in rows:
         one = row.annotator
-        notes = [] if one.active else ["inactive"]
-        if row.missing:
-            notes.append("deleted in Argilla")
+        role = one.role if one.kind == "person" else f"machine {one.role}"
+        signs = [*([] if one.active else ["inactive"]), *(["deleted in Argilla"] if row.missing else [])]
         table.add_row(
-            *(one.name, one.kind, one.role, one.pseudonym, f"{row.answered:,}", f"{row.waiting:,}"),
-            ", ".join(one.opted_out),
-            "; ".join(notes),
+            *(one.name, f"{role} ({', '.join(signs)})" if signs else role, one.pseudonym),
+            *(f"{row.answered:,}", f"{row.waiting:,}", ", ".join(one.opted_out)),
             style="" if one.active else "dim",
         )
     yield table

@@ -85,9 +85,10 @@ def add(project: Path, revision: str, choice: str, answer_right: str | None) -> 
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list of revisions.")
 @click.pass_obj
 def fill(project: Path, most: int, as_json: bool) -> None:
-    """Make gold of at most N decisions: adjudicated ones, then those that all of the shared first round agreed on.
+    """Make gold of at most N decisions.
 
-    Only persons' decisions are taken. Whoever was asked about a draft is never shown it as gold.
+    Adjudicated ones come first, then those that all of the shared first round agreed on. Only persons' decisions are
+    taken. Whoever was asked about a draft is never shown it as gold.
 
     \b
     Examples:
