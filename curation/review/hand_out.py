@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from curation.ledger import Ledger
-from curation.review.assign import Given, reassign, rebalance, turns_of
+from curation.review.assign import Given, active, reassign, rebalance, turns_of
 from curation.review.given import read_given
-from curation.review.gold import find_gold, find_repeats
+from curation.review.hidden import find_gold, find_repeats
 from curation.review.plan import plan
 from curation.review.queue import record_id
 from curation.review.records import (
@@ -62,6 +62,8 @@ def plan_records(
 
 def _hand_over(ledger: Ledger, rules: Review, annotators: Sequence[Annotator], given: Sequence[Given]) -> Iterator[str]:
     """Names another annotator where one skipped a record or left the team."""
+    if not active(annotators):
+        return
     turns = turns_of(given)
     changed: dict[str, tuple[tuple[str, ...], int]] = {}
     for one in given:

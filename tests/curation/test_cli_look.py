@@ -682,6 +682,14 @@ def documented(project: Path) -> Path:
     """The project with a row for every documented question."""
     with closing(sqlite3.connect(project / "curate.db")) as connection, connection:
         connection.execute("UPDATE drafts SET model_verdict = 'benign' WHERE branch = 'harmful'")
+        connection.execute(
+            "INSERT INTO review_records SELECT 'r1', 'drafts', seed_id, revision_id, 'review', 1, 0, '[]', 1, '[]', 1,"
+            " 'now', 'now', NULL, NULL FROM drafts_now LIMIT 1"
+        )
+        connection.execute(
+            "INSERT INTO responses VALUES (1, 'r1', 'a1', 'person', 1, 'submitted', 'approve', NULL, NULL, '[]', '{}',"
+            " NULL, '[]', '', 'g1', 'now', 'now')"
+        )
     return project
 
 
