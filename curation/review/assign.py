@@ -29,6 +29,8 @@ class Given(NamedTuple):
     writers: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
     """Who has answered or skipped it, or saved a draft of an answer."""
+    skipped: frozenset[str] = frozenset()
+    """Those of them who skipped it: someone else is needed for each."""
     open: bool = True
 
 
@@ -126,9 +128,9 @@ def reassign(one: Given, skipped_by: str, annotators: Sequence[Annotator], turns
 def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Review) -> Rebalanced:
     """What changes hands after annotators came, went or opted out: of records that are open, never an answer.
 
-    What someone who left has not answered goes to others. Then, as long as someone has two more to answer than another
-    who may take it, a record that nobody has begun goes over. Repeats stay with whom they are meant for. While there is
-    no annotator at all, everything stays.
+    What someone skipped, or left unanswered when they left, goes to others. Then, as long as someone has two more to
+    answer than another who may take it, a record that nobody has begun goes over. Repeats stay with whom they are meant
+    for. While there is no annotator at all, everything stays.
     """
     if not active(annotators):
         return Rebalanced((), ())
@@ -150,12 +152,13 @@ def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Re
             kind: [annotator.name for annotator in able if annotator.kind == kind] for kind in ("person", "machine")
         }
         stay = one.answered.union(annotator.name for annotator in able)
-        hands[one.record.id] = [name for name in one.record.assigned if name in stay]
+        # Where nobody was named whoever came has answered, and counts.
+        hands[one.record.id] = [name for name in one.record.assigned or sorted(one.answered) if name in stay]
         turns.loads.update(name for name in hands[one.record.id] if name not in one.answered)
     for one in opened:
         holders = hands[one.record.id]
         for kind, names in may[one.record.id].items():
-            have = sum(kinds.get(name, main) == kind for name in holders)
+            have = sum(kinds.get(name, main) == kind for name in holders if name not in one.skipped)
             wanted = None if one.record.queue == "calibration" else max(0, _overlap(one, rules) - have)
             if kind == main or may[one.record.id][main]:
                 more = _pick([name for name in names if name not in holders], wanted, turns, _row_of(one), holders)
@@ -165,7 +168,7 @@ def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Re
     changes, stuck = [], []
     for one in opened:
         assigned = tuple(sorted(hands[one.record.id]))
-        needed = sum(kinds.get(name, main) == main for name in assigned)
+        needed = sum(kinds.get(name, main) == main for name in assigned if name not in one.skipped)
         if not needed:
             stuck.append(one.record.id)
         elif (assigned, needed) != (one.record.assigned, one.record.needed):

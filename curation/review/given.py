@@ -12,8 +12,11 @@ _COLUMNS = ", ".join(f"review_records.{name}" for name in ReviewRecord.model_fie
 def read_given(ledger: Ledger) -> list[Given]:
     """Every record of the project, open or not, queue by queue in the order in which they are served."""
     answered: dict[str, set[str]] = {}
-    for record, annotator in ledger.query("SELECT DISTINCT record_id, annotator FROM responses"):
-        answered.setdefault(str(record), set()).add(str(annotator))
+    skipped: dict[str, set[str]] = {}
+    for record_id, annotator, status in ledger.query("SELECT record_id, annotator, status FROM responses_now"):
+        answered.setdefault(str(record_id), set()).add(str(annotator))
+        if status == "skipped":
+            skipped.setdefault(str(record_id), set()).add(str(annotator))
     wrote: dict[str, set[str]] = {}
     for draft, author in ledger.query("SELECT draft_id, author FROM revisions WHERE author_kind = 'person'"):
         wrote.setdefault(str(draft), set()).update(str(author).split(", "))
@@ -38,6 +41,7 @@ def read_given(ledger: Ledger) -> list[Given]:
                 # An edit's author is not asked about a later edit either: it has their words in it.
                 writers=frozenset(wrote.get(str(draft), ())) if record.round > 1 else frozenset(),
                 answered=frozenset(answered.get(record.id, ())),
+                skipped=frozenset(skipped.get(record.id, ())),
                 open=bool(is_open),
             )
         )

@@ -466,6 +466,30 @@ def test_a_record_that_only_a_machine_may_take_any_more_is_told() -> None:
     assert rebalance(given_out, [person("a1", "sexual"), machine("m1")], RULES) == ((), (given_out[0].record.id,))
 
 
+def test_for_each_who_skipped_another_is_asked_and_as_many_answers_are_waited_for() -> None:
+    team = [person("a1"), person("a2"), person("a3")]
+    rows = [draft(1)]
+    (one,) = stands(rows, plan(rows, [], team, RULES).records)
+    first, second = one.record.assigned
+    (third,) = {"a1", "a2", "a3"} - set(one.record.assigned)
+    once = one._replace(answered=frozenset({first}), skipped=frozenset({first}))
+    (change,) = rebalance([once], team, RULES).changes
+    assert (change.assigned, change.needed) == (("a1", "a2", "a3"), 2)
+    (now,) = apply([once], (change,))
+    assert rebalance([now], team, RULES) == ((), ())
+    twice = now._replace(answered=frozenset({first, third}), skipped=frozenset({first, third}))
+    assert [change.needed for change in rebalance([twice], team, RULES).changes] == [1]
+    nobody = now._replace(answered=frozenset({first, second, third}), skipped=frozenset({first, second, third}))
+    assert rebalance([nobody], team, RULES).stuck == (one.record.id,)
+
+
+def test_who_answered_a_record_that_named_nobody_counts() -> None:
+    rows = [draft(1)]
+    (one,) = stands(rows, plan(rows, [], [], RULES).records)
+    (change,) = rebalance([one._replace(answered=frozenset({"a1"}))], [person("a1"), person("a2")], RULES).changes
+    assert change == Change(one.record.id, ("a1", "a2"), 2)
+
+
 def test_records_wait_as_they_are_while_there_is_no_annotator() -> None:
     rows = [draft(1), draft(2)]
     given_out = stands(rows, plan(rows, [], [person("a1")], RULES).records)
