@@ -12,6 +12,7 @@ from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.project import load_settings, open_ledger
 from curation.structures import load_structure
 from schemas.report import Agreement, Coefficient, OutcomeCounts, QueueCounts, ReviewStatus
+from schemas.review import Problem
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 WAITING_SHOWN = 10
 """Lines of what waits for the adjudicator; --json has all."""
+
+_PROBLEMS = frozenset(Problem)
 
 NOTE = "alpha falls where nearly all answers are the same; read AC1 and raw beside it (docs/deciding.md)"
 
@@ -61,10 +64,12 @@ def _parts(status: ReviewStatus, structure: str | None) -> Iterator["RenderableT
     yield _decisions_table(status)
     if status.labels:
         yield _outcomes_table("Prompts by label", status.labels)
-    for kind, title in (("person", "Agreement of persons"), ("machine", "Agreement of machine accounts")):
+    for kind, title in (("person", "Agreement of persons"), ("machine", "Agreement of machines")):
         rows = [row for row in status.agreement if row.kind == kind]
         if rows:
             yield _agreement_table(title, rows)
+            if alike := [row.question for row in rows if _is_empty(row)]:
+                yield Text(f"all answers the same: {', '.join(alike)}", style="dim")
             yield Text(NOTE, style="dim")
     if status.disputed:
         yield _disputed_table(status)
@@ -163,13 +168,12 @@ def _agreement_table(title: str, rows: Sequence[Agreement]) -> "Table":
     table.add_column(Text("\n" + title), no_wrap=True, min_width=23)
     for column in ("records", "answers", "raw", "alpha, 95 %", "AC1, 95 %"):
         table.add_column(f"\n{column}", justify="right", no_wrap=True)
+    total = {row.question: row.records for row in rows if row.group == "all"}
     for row in rows:
-        # Of a problem that is named or not the groups would fill pages: --json has them.
-        if row.group != "all" and row.question not in ("decision", "answer_right", "label"):
+        if _is_empty(row) or not _is_shown(row, total[row.question]):
             continue
-        name = row.question if row.group == "all" else f"  {row.name}"
         table.add_row(
-            Text(shorten(name, 23) if row.group == "all" else f"  {shorten(row.name, 21)}"),
+            Text(_name(row)),
             f"{row.records:,}",
             f"{row.answers:,}",
             f"{row.raw:.0%}",
@@ -180,12 +184,31 @@ def _agreement_table(title: str, rows: Sequence[Agreement]) -> "Table":
     return table
 
 
+def _is_empty(row: Agreement) -> bool:
+    """A problem that nobody named tells nothing: the others would be lost among such lines."""
+    return row.group == "all" and row.question in _PROBLEMS and row.alpha.value is None
+
+
+def _is_shown(row: Agreement, total: int) -> bool:
+    """Not the groups of problems, which would fill pages, nor a group that tells nothing new: --json has them."""
+    if row.group == "all":
+        return True
+    tells = row.alpha.value is not None if row.group == "answer" else row.records < total
+    return tells and row.question not in _PROBLEMS
+
+
+def _name(row: Agreement) -> str:
+    if row.group == "all":
+        return row.question
+    return "  " + {"answer": f"{row.name} or not", "branch": f"{row.name} drafts"}.get(row.group, shorten(row.name, 21))
+
+
 def _coefficient(found: Coefficient) -> str:
     """E.g. '0.53 -0.12…0.90'; the interval is left out where there are too few records for one."""
     if found.value is None:
         return "not defined"
     interval = "" if found.low is None or found.high is None else f"{found.low:.2f}…{found.high:.2f}"
-    return f"{found.value:.2f} {interval:>10}"
+    return f"{found.value:.2f} {interval:>11}"
 
 
 def _disputed_table(status: ReviewStatus) -> "Table":

@@ -309,11 +309,25 @@ def test_the_tables_say_it_in_lines_of_eighty(review: Ledger) -> None:
         r"undecided  5  50%",
         r"edits that became revisions  1  0",
         r"decision  4  9  75%  0.00  0.71",
+        r"reject or not  4  9  75%  0.00",
+        r"style  4  9  75%  0.00",
+        r"all answers the same: understanding_wrong, reason_wrong_or_vague, branch_does_not_follow, unsafe_detail,",
         r"d1  1 approve, 1 reject  1 style",
         r"d1  0  no majority: 1 approve, 1 reject",
         r"Next: curate review push",
     ):
         assert " ".join(line.split()) in " ".join(shown.split()), line
+
+
+def test_groups_that_tell_nothing_new_are_left_to_json(review: Ledger) -> None:
+    assert "harmful drafts" not in look(review)  # every record with two answers is harmful
+    insert_records(review, [record(9, "calibration", "c")])
+    add_answers(review, {9: "a1 approve; a2 approve"}, "c")
+    shown = look(review)
+    assert "harmful drafts" in shown
+    assert "benign drafts" in shown
+    assert "yes or not" not in shown
+    assert '"name": "yes"' not in look(review, "--json")
 
 
 def test_no_annotator_is_named(review: Ledger) -> None:
