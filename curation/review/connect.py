@@ -14,6 +14,7 @@ import re
 import ssl
 import sys
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ TIMEOUT_SECONDS = 60
 QUOTED = 200
 """How many characters of what a server says stand in a message."""
 
+NO_ARGILLA = "no Argilla answers there; is the address right?"
 SERVE = "`curate review serve --detach` starts it"
 
 
@@ -78,11 +80,14 @@ def connect(project: Path, settings: Review) -> "rg.Argilla":
     """
     where = address(project, settings)
     with readable(where.url, key_from=where.key_from):
-        _require_argilla(where.url)
+        _require_argilla(where)
         import_quietly()
         import argilla as rg
 
-        return rg.Argilla(api_url=where.url, api_key=where.key, timeout=TIMEOUT_SECONDS)
+        argilla = rg.Argilla(api_url=where.url, api_key=where.key, timeout=TIMEOUT_SECONDS)
+    # The SDK never closes its connections, and keeps the newest client for ever.
+    weakref.finalize(argilla, argilla.http_client.close)
+    return argilla
 
 
 @contextmanager
@@ -113,25 +118,29 @@ def import_quietly() -> None:
     warnings.filterwarnings("ignore", module=r"argilla(\.|$)")
 
 
-def _require_argilla(url: str) -> None:
-    """Raises ReviewError where something else answers, or an Argilla that is too old. No key is sent."""
+def _require_argilla(where: Address) -> None:
+    """Raises ReviewError where something else answers, or an Argilla that is too old; what it says of the key as httpx
+    has it. The key is sent only to what says that it is an Argilla."""
     import httpx
 
     # With a transport of its own, as the SDK has it: no proxy of the environment stands between.
-    with httpx.Client(transport=httpx.HTTPTransport(), timeout=TIMEOUT_SECONDS) as client:
-        reply = client.get(f"{url}/api/v1/version")
-    if reply.status_code >= 500 or reply.status_code in (401, 403):
+    with httpx.Client(transport=httpx.HTTPTransport(), base_url=where.url, timeout=TIMEOUT_SECONDS) as client:
+        version = _field(client.get("/api/v1/version"), where.url, "version")
+        if not re.match(r"\d+\.\d+", version):
+            raise ReviewError(f"{where.url}: {NO_ARGILLA}")
+        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+            known = ".".join(map(str, OLDEST))
+            raise ReviewError(f"{where.url}: Argilla {_quote(version)} is too old: {known} or newer is needed")
+        _field(client.get("/api/v1/me", headers={"X-Argilla-Api-Key": where.key}), where.url, "role")
+
+
+def _field(reply: "httpx.Response", url: str, name: str) -> str:
+    if reply.status_code != 404:
         reply.raise_for_status()
-    if reply.is_redirect:
-        raise ReviewError(f"{url}: it sends to another address; name that one as api_url")
     try:
-        version = str(reply.json()["version"])
-        numbers = tuple(int(part) for part in version.split(".")[:2])
+        return str(reply.json()[name])
     except (ValueError, KeyError, TypeError):
-        raise ReviewError(f"{url}: no Argilla answers there; api_url is its address without a path") from None
-    if numbers < OLDEST:
-        known = ".".join(map(str, OLDEST))
-        raise ReviewError(f"{url}: Argilla {_quote(version)} is too old: {known} or newer is needed")
+        raise ReviewError(f"{url}: {NO_ARGILLA}") from None
 
 
 def _explain(error: Exception, key_from: str | None) -> str | None:
@@ -149,7 +158,7 @@ def _explain(error: Exception, key_from: str | None) -> str | None:
     if isinstance(error, httpx.TransportError):
         return "the connection broke off; run the same command again"
     if isinstance(error, (httpx.InvalidURL, httpx.DecodingError)):
-        return "no Argilla answers there; is the address right?"
+        return NO_ARGILLA
     # Only where the SDK is imported can an error be one of its own.
     if "argilla" not in sys.modules:
         return None
