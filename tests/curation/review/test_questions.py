@@ -3,7 +3,6 @@
 import json
 import threading
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -56,13 +55,13 @@ class Me(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def sdk() -> Iterator[Any]:
     """The SDK, with a client to be its default."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import argilla as rg
+    import argilla as rg
+
     server = ThreadingHTTPServer(("127.0.0.1", 0), Me)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    rg.Argilla(api_url=f"http://127.0.0.1:{server.server_port}", api_key="k")
+    client = rg.Argilla(api_url=f"http://127.0.0.1:{server.server_port}", api_key="k")
     yield rg
+    client.http_client.close()
     server.shutdown()
     server.server_close()
 
