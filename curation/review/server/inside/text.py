@@ -10,6 +10,7 @@ import html
 import json
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,8 +49,9 @@ INLINES = (
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b[^<>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _BLOCK = re.compile(rf"</?(?:{'|'.join(BLOCKS)})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _INLINE = re.compile(rf"</?(?:{'|'.join(INLINES)})(?:\s[^<>]*)?/?>", re.IGNORECASE)
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-"""Kana and Han: scripts that put no spaces between words, where a character is a word of its own to the index."""
+_APART = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\x00-\x7f\w]")
+"""Kana and Han, scripts that put no spaces between words: to the index a character is a word of its own. And signs: the
+index knows the Unicode of 2012, and takes those that came later for letters."""
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -111,5 +113,10 @@ def seen(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """Kana and Han apart, lone surrogates (which SQLite does not take) replaced."""
-    return _UNSPACED.sub(r" \g<0> ", text.encode("utf-8", "replace").decode("utf-8"))
+    """What has to be apart put apart; lone surrogates, which SQLite does not take, replaced."""
+    return _APART.sub(_apart, text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _apart(match: re.Match[str]) -> str:
+    mark = unicodedata.category(match[0]).startswith("M")  # part of the letter before it
+    return match[0] if mark else f" {match[0]} "

@@ -27,8 +27,9 @@ class Word(NamedTuple):
 Sign = Literal["(", ")", "|", "-", "+"]
 
 MOST_WORDS = 300
-MOST_BRACKETS = 20
-"""Within each other. Both keep what is typed within the depth that SQLite takes of one expression."""
+MOST_NESTED = 20
+"""Brackets within each other, typed ones and those that `a | b c | d e` comes to. SQLite takes 100, and up to 1,000
+words; what goes beyond is left out."""
 
 _PIECE = re.compile(
     r"""\s*(?: "(?P<phrase>(?:\\.|[^"\\])*)(?:"|$)(?:~\d*)? | (?P<sign>[()|+]) | (?P<minus>-)(?=\S)
@@ -59,10 +60,10 @@ def _pieces(query: str) -> Iterator[Word | Sign]:
             yield "-"
         elif match["sign"] == "(":
             depth += 1
-            if depth <= MOST_BRACKETS:
+            if depth <= MOST_NESTED:
                 yield "("
         elif match["sign"] == ")":
-            if 0 < depth <= MOST_BRACKETS:
+            if 0 < depth <= MOST_NESTED:
                 yield ")"
             depth = max(0, depth - 1)
         else:
@@ -105,6 +106,8 @@ def _group(pieces: list[Word | Sign], at: int, field: str | None) -> tuple[Claus
                 part = ~part if negated else part
                 found = part if found is None else found | part if either else found & part
             either = negated = False
+            if found and found.depth >= MOST_NESTED:
+                return found, len(pieces)
     return found, at
 
 
