@@ -7,16 +7,18 @@ import click
 
 from curation.cli.project import LEDGER_FILE, SETTINGS_FILE
 from curation.ledger import Ledger
+from curation.review.guidelines import FILE as GUIDELINES_FILE
 from schemas.errors import UsageError
 
-TEMPLATES = {SETTINGS_FILE: "curate.toml", ".gitignore": "gitignore"}
+TEMPLATES = {SETTINGS_FILE: "curate.toml", GUIDELINES_FILE: "guidelines.md", ".gitignore": "gitignore"}
 
 
 @click.command("init")
 @click.argument("name", type=click.Path(path_type=Path))
 @click.pass_obj
 def command(project: Path, name: Path) -> None:
-    """Make the project folder NAME: settings, an empty ledger, and a .gitignore that keeps the ledger out of git.
+    """Make the project folder NAME: settings, guidelines for annotators, an empty ledger, and a .gitignore that keeps
+    the ledger out of git.
 
     What is there already is left as it is, so it is safe to run twice.
 
