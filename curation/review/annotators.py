@@ -1,6 +1,7 @@
 """Accounts in Argilla, through its SDK, and their place in the ledger.
 
-    for added in add_annotators(argilla, ledger, ["a1", "a2"], workspace="curate"):
+    annotators = prepare_annotators(ledger, ["a1", "a2"])
+    for added in add_annotators(argilla, ledger, annotators, "curate"):
         added.password                       shown once and kept nowhere; None: the account was there, it was adopted
     reset_password(argilla, ledger, "a1")    a new one
     deactivate(argilla, ledger, "curate", "a1")
@@ -13,10 +14,11 @@ An account is never deleted: Argilla deletes its answers with it.
 """
 
 import difflib
-import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ValidationError
 
 from curation.ledger import Ledger
 from curation.review.accounts import (
@@ -66,36 +68,42 @@ def ensure_workspace(argilla: "rg.Argilla", name: str) -> "rg.Workspace":
         return rg.Workspace(name=name, client=argilla).create()
 
 
-def add_annotators(
-    argilla: "rg.Argilla",
+def prepare_annotators(
     ledger: Ledger,
-    names: Sequence[str],
+    names: Iterable[str],
     *,
-    workspace: str,
     kind: Kind = "person",
     role: Role = "annotator",
     opted_out: Iterable[str] = (),
+) -> list[Annotator]:
+    """The accounts as they are to be; nothing is made yet. Someone who was added before is as they were, active again.
+
+    Raises UsageError: a name that cannot be, another kind or role than before, an unknown category.
+    """
+    categories = _require_categories(ledger, opted_out)
+    return [_prepare(ledger, name, kind, role, categories) for name in dict.fromkeys(names)]
+
+
+def add_annotators(
+    argilla: "rg.Argilla", ledger: Ledger, annotators: Iterable[Annotator], workspace: str
 ) -> Iterator[Added]:
     """Makes or adopts these accounts, one after the other; each stands in the ledger before it is yielded.
 
-    Someone who was added before is active again, with the same pseudonym. An account that Argilla has already is
-    adopted: it keeps its password and its role, and becomes a member of the workspace.
-
-    Raises UsageError before anything is made: a name that cannot be, another kind or role than before, an unknown
-    category. Raises ReviewError: what `readable` tells.
+    An account that Argilla has already is adopted: it keeps its password and its role, and becomes a member of the
+    workspace. Raises ReviewError: what `readable` tells.
     """
-    annotators = [_prepare(ledger, name, kind, role, opted_out) for name in dict.fromkeys(names)]
-    return _add(argilla, ledger, annotators, workspace_of(workspace, role))
-
-
-def _add(argilla: "rg.Argilla", ledger: Ledger, annotators: Iterable[Annotator], workspace: str) -> Iterator[Added]:
     import argilla as rg
 
-    place = ensure_workspace(argilla, workspace)
     with readable(argilla.api_url):
         users = _users(argilla)
-        members = {user.username for user in place.users}
+    places: dict[str, rg.Workspace] = {}
+    members: dict[str, set[str]] = {}
     for annotator in annotators:
+        where = workspace_of(workspace, annotator.role)
+        if where not in places:
+            places[where] = ensure_workspace(argilla, where)
+            with readable(argilla.api_url):
+                members[where] = {str(user.username) for user in places[where].users}
         password = None
         with readable(argilla.api_url):
             if annotator.name not in users:
@@ -103,22 +111,23 @@ def _add(argilla: "rg.Argilla", ledger: Ledger, annotators: Iterable[Annotator],
                 users[annotator.name] = rg.User(
                     username=annotator.name, role="annotator", password=password, client=argilla
                 ).create()
-            if annotator.name not in members:
-                users[annotator.name].add_to_workspace(place)
+            if annotator.name not in members[where]:
+                users[annotator.name].add_to_workspace(places[where])
         save_annotator(ledger, annotator)
         yield Added(annotator, password)
 
 
-def _prepare(ledger: Ledger, name: str, kind: Kind, role: Role, opted_out: Iterable[str]) -> Annotator:
-    pattern = str(Annotator.model_fields["name"].metadata[0].pattern)
-    if not re.search(pattern, name):
-        raise UsageError(f"{name!r}: an account's name has 1 to 40 of a-z, 0-9, - and _, and begins with a-z or 0-9")
-    categories = _require_categories(ledger, opted_out)
+def _prepare(ledger: Ledger, name: str, kind: Kind, role: Role, categories: frozenset[str]) -> Annotator:
     known = find_annotator(ledger, name)
     if known is None:
-        return Annotator(
-            name=name, kind=kind, role=role, pseudonym=new_pseudonym(ledger), opted_out=tuple(sorted(categories))
-        )
+        try:
+            return Annotator(
+                name=name, kind=kind, role=role, pseudonym=new_pseudonym(ledger), opted_out=tuple(sorted(categories))
+            )
+        except ValidationError:
+            raise UsageError(
+                f"{name!r}: an account's name has 1 to 40 of a-z, 0-9, - and _, and begins with a-z or 0-9"
+            ) from None
     if (known.kind, known.role) != (kind, role):
         raise UsageError(
             f"{name}: is in the ledger as {describe(known.kind, known.role)}, and answers were given as that;"

@@ -60,21 +60,20 @@ def add(
       curate review annotators add judge --adjudicator
       curate review annotators add gpt --machine
     """
-    from curation.review.annotators import add_annotators
+    from curation.review.annotators import add_annotators, prepare_annotators
     from curation.review.connect import connect
 
     settings = load_settings(project).review
     with open_ledger(project) as ledger:
-        argilla = connect(project, settings)
-        added = add_annotators(
-            argilla,
+        annotators = prepare_annotators(
             ledger,
             names,
-            workspace=settings.workspace,
             kind="machine" if machine else "person",
             role="adjudicator" if adjudicator else "annotator",
             opted_out=categories,
         )
+        argilla = connect(project, settings)
+        added = add_annotators(argilla, ledger, annotators, settings.workspace)
         if as_json:
             click.echo(f"curate: {ONCE}", err=True)
             rows: list[dict[str, object]] = []
