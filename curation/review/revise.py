@@ -5,6 +5,8 @@ What an edit leaves alone at the start and the end of a stage keeps its origin, 
     drawn "This is harmful because " + written "it is bad" + drawn "."
     edit  "This is harmful because it takes money from people."
     now   drawn "This is harmful because " + written "it " + person "takes money from people" + drawn "."
+
+A drawn wording is kept whole or not at all: a part of it is nothing that was drawn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +28,7 @@ def revise(draft: Draft, texts: Mapping[str, str], kind: Kind) -> Draft | Failur
     if missing := sorted(set(texts) - known):
         return Failure(kind="no_stage", reason=f"the draft has no stage {missing[0]!r} to edit")
     changed = []
+    reason = draft.reason
     for name, runs in stages:
         if name not in texts:
             changed.append((name, runs))
@@ -33,7 +36,11 @@ def revise(draft: Draft, texts: Mapping[str, str], kind: Kind) -> Draft | Failur
         text = plain(texts[name])
         if not text:
             return Failure(kind="emptied", reason=f"an edit leaves nothing of {name}")
-        changed.append((name, _edited(runs, text, origin)))
+        if reason is not None and (slot := _slot(runs, reason)) is not None:
+            edited, reason = _edited_assessment(runs, slot, text, origin)
+        else:
+            edited = _edited(runs, text, origin)
+        changed.append((name, edited))
     made = assemble(changed)
     if isinstance(made, Failure):
         return Failure(kind=made.kind, reason="an edit holds a thinking tag")
@@ -42,8 +49,7 @@ def revise(draft: Draft, texts: Mapping[str, str], kind: Kind) -> Draft | Failur
             "revision": draft.revision + 1,
             "completion": made.completion,
             "stages": made.stages,
-            # A reason that was edited is no longer the model's; the assessment as a whole says it then.
-            "reason": draft.reason if draft.reason and draft.reason in made.completion else None,
+            "reason": reason,
         }
     )
 
@@ -53,13 +59,52 @@ def plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
+def _slot(runs: Sequence[Run], reason: str) -> tuple[int, int] | None:
+    """Where the reason stands among the runs of a drawn wording (first run, and the one after); None: not there."""
+    drawn = [number for number, run in enumerate(runs) if run.origin == "drawn"]
+    for first in range(len(runs)):
+        for end in range(first + 1, len(runs) + 1):
+            if drawn and "".join(run.text for run in runs[first:end]) == reason:
+                return first, end
+    return None
+
+
+def _edited_assessment(
+    runs: Sequence[Run], slot: tuple[int, int], text: str, origin: Origin
+) -> tuple[list[Run], str | None]:
+    """The edited runs of a wording with a reason in it, and the reason that stands there now.
+
+    Where the wording itself was touched the sentence is the editor's own, and its reason is in no slot any more.
+    """
+    head, middle, tail = runs[: slot[0]], runs[slot[0] : slot[1]], runs[slot[1] :]
+    start, end = sum(len(run.text) for run in head), sum(len(run.text) for run in tail)
+    before, after = "".join(run.text for run in head), "".join(run.text for run in tail)
+    reason = text[start : len(text) - end]
+    if not (text.startswith(before) and text.endswith(after) and reason.strip()):
+        return [Run(text, origin)], None
+    return [*head, *_edited(middle, reason, origin), *tail], reason
+
+
 def _edited(runs: Sequence[Run], text: str, origin: Origin) -> list[Run]:
     old = "".join(run.text for run in runs)
-    start = _shared(old, text)
+    if old == text:
+        return list(runs)
+    start = _outside_drawn(runs, _shared(old, text))
     tail = _shared(old[start:][::-1], text[start:][::-1])
+    tail = _outside_drawn([run._replace(text=run.text[::-1]) for run in reversed(runs)], tail)
     middle = Run(text[start : len(text) - tail], origin)
     kept = [*_slice(runs, 0, start), middle, *_slice(runs, len(old) - tail, len(old))]
     return [run for run in kept if run.text]
+
+
+def _outside_drawn(runs: Sequence[Run], kept: int) -> int:
+    """`kept` characters of the runs, or fewer: none of a drawn run that is not kept whole."""
+    at = 0
+    for run in runs:
+        if run.origin == "drawn" and at < kept < at + len(run.text):
+            return at
+        at += len(run.text)
+    return kept
 
 
 def _shared(one: str, other: str) -> int:

@@ -62,8 +62,15 @@ def test_only_the_words_that_changed_are_the_editors() -> None:
 
 
 def test_half_a_word_never_keeps_its_origin() -> None:
-    made = edited(reasoning="I stopped herein.")
-    assert runs(made, "reasoning") == [("I ", "drawn"), ("stopped herein", "person"), (".", "drawn")]
+    made = edited(assessment="This is harmful because its badness hurts.")
+    assert runs(made, "assessment")[1:] == [("its badness hurts", "person"), (".", "drawn")]
+
+
+def test_a_drawn_wording_that_is_touched_is_the_editors_as_a_whole() -> None:
+    assert runs(edited(reasoning="I stop right here."), "reasoning") == [("I stop right here.", "person")]
+    made = edited(assessment="It is harmful because it is bad.")
+    assert runs(made, "assessment") == [("It is harmful because it is bad.", "person")]
+    assert made.reason is None
 
 
 def test_a_kept_cut_still_points_to_where_it_was_cut() -> None:
@@ -73,8 +80,8 @@ def test_a_kept_cut_still_points_to_where_it_was_cut() -> None:
     assert [(p.origin, p.source_start) for p in stage.pieces] == [("person", None), ("trace", 7)]
 
 
-def test_a_reason_that_was_edited_is_no_longer_the_models() -> None:
-    assert edited(assessment="This is harmful because it takes money.").reason is None
+def test_a_reason_that_was_edited_is_the_one_that_stands_in_the_text() -> None:
+    assert edited(assessment="This is harmful because it takes money.").reason == "it takes money"
     assert edited(answer="No.").reason == "it is bad"
 
 
