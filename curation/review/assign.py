@@ -234,6 +234,9 @@ def _pick(
     """`wanted` of these names, or all of them. `beside`: who is asked about the same record already."""
     if wanted is None or wanted >= len(names):
         return list(names)
+    # Only the least loaded can be chosen: to look at the others too would cost a large team seconds.
+    most = sorted(turns.loads[name] for name in names)[wanted - 1] if wanted else 0
+    names = [name for name in names if turns.loads[name] <= most]
     # Among equals chance decides: with any fixed order an even number of annotators falls into pairs that never part.
     chance = {name: fraction(row.row, name) for name in names}
     chosen: list[str] = []
