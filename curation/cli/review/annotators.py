@@ -26,7 +26,7 @@ def command() -> None:
     """Make the accounts that people, or programs, review with.
 
     Each record goes to a few of them in turn, never to who wrote its text, and not to who opted out of its category.
-    Machine accounts answer in addition to persons, never instead of one; their decisions stay marked as a machine's.
+    A machine account never stands in for a person, and what it decides stays marked as a machine's.
 
     \b
     Examples:
