@@ -154,6 +154,13 @@ def test_a_decision_that_was_taken_back_is_none(review: Ledger) -> None:
     assert "waiting" not in {row.outcome for row in (*status.decided, *status.revisions)}
 
 
+def test_a_decision_goes_before_a_check(review: Ledger) -> None:
+    with review.transaction() as db:
+        insert_decision(db, "s7", decide(Asked("d7.1", "harmful", 1, 2), say("a1 approve; a2 approve"), RULES))
+    status = count_review(review, "alttrain")
+    assert (status.blocked, status.decided[0].person) == (0, 3)
+
+
 def test_a_retired_draft_counts_among_the_decisions_and_not_among_the_drafts(review: Ledger) -> None:
     with review.transaction() as db:
         db.execute("UPDATE drafts SET retired_at = 'now' WHERE id = 'd0'")
@@ -174,7 +181,8 @@ def test_labels_are_counted_by_prompt_persons_before_machines(review: Ledger) ->
         OutcomeCounts(outcome="harmful", person=1, machine=0),
         OutcomeCounts(outcome="benign", person=0, machine=1),
     )
-    assert queue_of(status, "labels").done == 1  # the machine's answer to the other is not waited for
+    labels = queue_of(status, "labels")
+    assert (labels.done, labels.hours_left) == (1, None)  # the machine's answer to the other is not waited for
     # A prompt's label is no draft's decision.
     assert status.drafts == 10
 
@@ -202,6 +210,24 @@ def test_hidden_records_count_as_work_and_not_as_agreement_or_dispute(review: Le
     status = count_review(review, "alttrain")
     assert queue_of(status, "drafts").records == queue_of(before, "drafts").records + 2
     assert (status.agreement, status.disputed, status.decided) == (before.agreement, before.disputed, before.decided)
+
+
+def test_records_with_a_suggestion_count_as_work_and_not_as_agreement(review: Ledger) -> None:
+    before = count_review(review, "alttrain")
+    insert_records(review, [record(8, blind=False)])
+    add_answers(review, {8: "a1 approve; a2 approve"})
+    status = count_review(review, "alttrain")
+    assert status.agreement == before.agreement
+    assert queue_of(status, "drafts").done == queue_of(before, "drafts").done + 1
+
+
+def test_two_adjudicators_are_no_dispute(review: Ledger) -> None:
+    insert_records(review, [record(8, "adjudication", "j", needed=1)])
+    add_answers(review, {8: "a1 approve; a2 reject"}, "j")
+    status = count_review(review, "alttrain")
+    assert [row.draft_id for row in status.disputed] == ["d1"]
+    adjudication = queue_of(status, "adjudication")
+    assert (adjudication.waste, adjudication.open_answers, adjudication.hours_left) == (1, 0, 0)
 
 
 def test_what_annotators_disagree_on_comes_with_its_votes_and_problems(review: Ledger) -> None:
@@ -237,6 +263,7 @@ def test_what_waits_for_the_adjudicator_comes_with_the_reason_and_the_candidates
 def test_another_structure_has_its_own_figures(review: Ledger) -> None:
     status = count_review(review, "no_ha")
     assert (status.drafts, status.queues, status.agreement, status.adjudication) == (0, (), (), ())
+    assert (status.decided, status.revisions, status.disputed) == ((), (), ())
 
 
 # -- pace
