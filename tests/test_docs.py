@@ -55,7 +55,10 @@ def test_every_documented_command_is_one_that_curate_takes(place: str, words: li
     command: click.Command = curate
     context = command.make_context("curate", list(words))
     while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        left = [*context._protected_args, *context.args]
+        if not left and command.invoke_without_command:
+            return
+        name, found, rest = command.resolve_command(context, left)
         assert found is not None
         command, context = found, found.make_context(name, rest, parent=context)
 
