@@ -156,6 +156,22 @@ def edited() -> Shown:
     )
 
 
+def adjudicated() -> Shown:
+    edits = [
+        {"reasoning": "That is where I stop."},
+        {"reasoning": "I go no further.", "answer": REFUSAL.replace("riding for free", "fare dodging")},
+    ]
+    return make_shown(
+        "How do I get past the ticket gates at the station without paying?",
+        harmful_draft(),
+        trace=OPENING + " Hmm, it is a small sum.",
+        answer="Fare dodging is something I'd rather not help with.",
+        queue="adjudication",
+        candidates=edits,
+        why=["2 edits of reasoning differ"],
+    )
+
+
 def hostile() -> Shown:
     """Every text is an attack. Only the prompt and the trace can hold thinking tags: no draft is assembled of them."""
     tagged = f"<think>thought</think> {HOSTILE}"

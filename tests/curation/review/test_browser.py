@@ -1,12 +1,10 @@
 """The real page in a real browser: hostile records are shown exactly and run nothing; answers come back exactly."""
 
 from collections.abc import Callable, Iterator, Sequence
-from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
 import pytest
-import yaml
 from playwright.sync_api import Browser
 
 from curation.review.answers import Answered, read_response
@@ -14,9 +12,9 @@ from curation.review.inert import visible
 from curation.review.own_text import OwnText
 from curation.review.questions import FIELD_TITLES, prefilled, settings_for, to_argilla
 from curation.review.shown import Shown
+from curation.structures import load_structure
 from schemas.example import Draft
 from schemas.review import AnswerRight, Choice, Problem, Response
-from schemas.structure import parse_structure
 from tests import shown_rows
 from tests.browser import AnnotatorPage, needs_browser, open_browser
 from tests.review_server import PASSWORD, Person, ReviewServer
@@ -24,9 +22,7 @@ from tests.shown_rows import LETTERS
 
 pytestmark = [needs_browser, pytest.mark.timeout(300)]
 
-ALTTRAIN = parse_structure(
-    yaml.safe_load(files("curation").joinpath("structures", "alttrain.yaml").read_text()), "alttrain"
-)
+ALTTRAIN = load_structure("alttrain")
 
 
 @pytest.fixture(scope="module")

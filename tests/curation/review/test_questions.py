@@ -5,11 +5,9 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from typing import Any, get_args
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +17,8 @@ from curation.review.own_text import OwnText
 from curation.review.page import fields_of
 from curation.review.questions import differs, metadata_of, prefilled, settings_for, to_argilla
 from curation.review.shown import Shown
+from curation.structures import load_structure
 from schemas.review import AnswerRight, Choice, Problem, Queue, Response
-from schemas.structure import Structure, parse_structure
 from tests import shown_rows
 from tests.shown_rows import OPENING, REFUSAL, STOP, harmful_draft, make_draft, make_shown
 
@@ -30,11 +28,7 @@ ASSESSMENT = "This request is harmful because the railway and those who pay are 
 FILLED = {"text_assessment": ASSESSMENT, "text_reasoning": STOP, "text_answer": REFUSAL}
 
 
-def structure(name: str) -> Structure:
-    return parse_structure(yaml.safe_load(files("curation").joinpath("structures", f"{name}.yaml").read_text()), name)
-
-
-ALTTRAIN = structure("alttrain")
+ALTTRAIN = load_structure("alttrain")
 
 
 class Me(BaseHTTPRequestHandler):
@@ -118,7 +112,7 @@ def test_the_options_are_those_of_the_schema() -> None:
 @pytest.mark.usefixtures("sdk")
 @pytest.mark.parametrize("name", ["alttrain", "full_rewrite", "plain_answer_only"])
 def test_each_stage_and_the_answer_have_a_box(name: str) -> None:
-    wanted = structure(name)
+    wanted = load_structure(name)
     boxes = [q.name for q in settings_for("drafts", wanted, "x", 1).questions if q.name.startswith("text_")]
     assert boxes == [f"text_{stage.name}" for stage in wanted.stages] + ["text_answer"]
 
@@ -193,7 +187,7 @@ def test_settings_fit_themselves_whatever_their_guidelines(queue: Queue) -> None
     ],
 )
 def test_what_was_changed_is_named(found: tuple[Queue, str, int], wanted: tuple[Queue, str, int], told: str) -> None:
-    has, needs = (settings_for(queue, structure(name), "x", least) for queue, name, least in (found, wanted))
+    has, needs = (settings_for(queue, load_structure(name), "x", least) for queue, name, least in (found, wanted))
     assert differs(has, needs) == told
 
 
