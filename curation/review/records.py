@@ -33,10 +33,11 @@ def waiting_drafts(ledger: Ledger, structure: str, standing: Kind) -> list[Waiti
             (SELECT COUNT(*) FROM review_records AS made
                 WHERE made.revision_id = drafts_now.revision_id AND purpose = 'review') AS made
         FROM drafts_now LEFT JOIN decisions_now ON decisions_now.revision_id = drafts_now.revision_id
-        WHERE structure = ?1 AND NOT blocked AND (made = 0 OR (?2 = 'person' AND decisions_now.kind = 'machine'
-            AND NOT EXISTS (SELECT 1 FROM review_records AS open
-                WHERE open.revision_id = drafts_now.revision_id AND closed_at IS NULL)))
-            AND COALESCE(decisions_now.kind, '') <> CASE ?2 WHEN 'person' THEN 'person' ELSE '-' END
+        WHERE structure = ?1 AND NOT blocked AND CASE COALESCE(decisions_now.kind, '')
+            WHEN '' THEN made = 0
+            WHEN 'machine' THEN ?2 = 'person' AND NOT EXISTS (SELECT 1 FROM review_records AS open
+                WHERE open.revision_id = drafts_now.revision_id AND closed_at IS NULL)
+            ELSE 0 END
         ORDER BY drafts_now.draft_id""",
         (structure, standing),
     )
@@ -211,15 +212,18 @@ def reassign_records(ledger: Ledger, changed: Mapping[str, tuple[tuple[str, ...]
 
 def superseded_records(ledger: Ledger) -> list[tuple[ReviewRecord, str]]:
     """Open records that have no business in a queue any more, each with the reason: a newer revision or label took
-    their place, or a decision was reached."""
+    their place, a decision was reached, or a hidden record has its answers."""
     names = ", ".join(f"review_records.{name}" for name in ReviewRecord.model_fields)
     rows = ledger.query(
         f"""SELECT {names},
-            CASE WHEN review_records.revision_id IS NULL THEN 'labelled'
+            CASE WHEN purpose <> 'review' THEN 'answered'
+                WHEN review_records.revision_id IS NULL THEN 'labelled'
                 WHEN review_now.revision_id IS NULL THEN 'superseded' ELSE 'decided' END
         FROM review_records
         LEFT JOIN review_now ON review_now.revision_id = review_records.revision_id
-        WHERE closed_at IS NULL AND purpose = 'review' AND CASE
+        WHERE closed_at IS NULL AND CASE
+            WHEN purpose <> 'review' THEN needed <=
+                (SELECT COUNT(DISTINCT annotator) FROM responses WHERE record_id = review_records.id)
             WHEN review_records.revision_id IS NULL THEN EXISTS (SELECT 1 FROM decisions
                 WHERE decisions.seed_id = review_records.seed_id AND decisions.revision_id IS NULL
                 AND outcome <> 'waiting')
