@@ -8,14 +8,14 @@ any number of answers a record as in his Handbook of Inter-Rater Reliability (20
 docs/deciding.md.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from curation.review.decide import VOTES, vote_of
 from schemas.example import Branch, Label
 from schemas.report import NONE, Agreement, Coefficient
 from schemas.review import AnswerRight, Kind, Problem, Purpose, Queue, Response
+from schemas.structure import BRANCHES
 
 if TYPE_CHECKING:
     from numpy import float64, int64
@@ -54,13 +54,41 @@ class Judged(NamedTuple):
     """Nothing was suggested beforehand."""
 
 
-class _Table:
-    """The answers to one question: per record how many gave each answer, and which groups it is in."""
+class _Sheet:
+    """The answers of one kind of account: per question which record each was given to, and which answer it is."""
 
-    def __init__(self, scale: tuple[str, ...]) -> None:
-        self.scale = scale
-        self.counts: dict[str, list[int]] = defaultdict(lambda: [0] * len(scale))
-        self.groups: dict[tuple[Literal["branch", "category"], str], dict[str, None]] = defaultdict(dict)
+    def __init__(self) -> None:
+        self.records: dict[str, int] = {}
+        self.branches: list[Branch | None] = []
+        self.categories: list[str] = []
+        self.given: dict[str, list[tuple[int, int]]] = {question: [] for question in SCALES}
+
+    def add(self, one: Judged) -> None:
+        response = one.response
+        record = self.records.setdefault(response.record_id, len(self.records))
+        if record == len(self.branches):
+            self.branches.append(one.branch)
+            self.categories.append(one.category or NONE)
+        if one.queue == "labels":
+            if response.label is not None:
+                self.given["label"].append((record, SCALES["label"].index(response.label)))
+            return
+        self.given["decision"].append((record, VOTES.index(vote_of(response))))
+        if one.branch == "benign" and response.answer_right is not None:
+            self.given["answer_right"].append((record, SCALES["answer_right"].index(response.answer_right)))
+        for problem in response.problems:
+            self.given[problem].append((record, 0))
+
+    def counts(self, question: str) -> "Integers":
+        """A row a record: how many gave each answer of the scale. Who names no problem says 'no' to each."""
+        import numpy as np
+
+        shape = (len(self.records), len(SCALES[question]))
+        given = np.array(self.given[question], dtype=int).reshape(-1, 2)
+        counts = np.bincount(given @ [shape[1], 1], minlength=shape[0] * shape[1]).reshape(shape)
+        if SCALES[question] is NAMED:
+            counts[:, 1] = self.counts("decision").sum(axis=1) - counts[:, 0]
+        return counts
 
 
 def measure(judged: Iterable[Judged], *, draws: int = DRAWS, seed: int = 0) -> tuple[Agreement, ...]:
@@ -70,65 +98,41 @@ def measure(judged: Iterable[Judged], *, draws: int = DRAWS, seed: int = 0) -> t
     what others wrote), and nothing where a decision was suggested: that alone makes people agree. The same answers and
     `seed` give the same intervals.
     """
-    tables: dict[tuple[Kind, str], _Table] = {}
+    sheets: dict[Kind, _Sheet] = {"person": _Sheet(), "machine": _Sheet()}
     for one in judged:
-        response = one.response
-        if one.purpose != "review" or one.queue == "adjudication" or response.status == "skipped" or not one.blind:
-            continue
-        for question, answer in _answers(one):
-            table = tables.setdefault((response.kind, question), _Table(SCALES[question]))
-            table.counts[response.record_id][table.scale.index(answer)] += 1
-            if one.branch:
-                table.groups["branch", one.branch][response.record_id] = None
-            table.groups["category", one.category or NONE][response.record_id] = None
-    kinds: tuple[Kind, ...] = ("person", "machine")
+        if one.purpose == "review" and one.queue != "adjudication" and one.blind and one.response.status == "submitted":
+            sheets[one.response.kind].add(one)
     return tuple(
         agreement
-        for kind in kinds
+        for kind, sheet in sheets.items()
         for question in SCALES
-        if (kind, question) in tables
-        for agreement in _measure_table(kind, question, tables[kind, question], draws, seed)
+        for agreement in _measure_question(kind, question, sheet, draws, seed)
     )
 
 
-def _answers(one: Judged) -> Iterator[tuple[str, str]]:
-    """(question, answer) pairs. Who approves and names no problem says 'no' to each."""
-    response = one.response
-    if one.queue == "labels":
-        if response.label is not None:
-            yield "label", response.label
-        return
-    yield "decision", vote_of(response)
-    if one.branch == "benign" and response.answer_right is not None:
-        yield "answer_right", response.answer_right
-    for problem in Problem:
-        yield problem, NAMED[problem not in response.problems]
-
-
-def _measure_table(kind: Kind, question: str, table: _Table, draws: int, seed: int) -> Iterator[Agreement]:
+def _measure_question(kind: Kind, question: str, sheet: _Sheet, draws: int, seed: int) -> Iterator[Agreement]:
     import numpy as np
 
-    records = list(table.counts)
-    counts = np.array([*table.counts.values()])
-    slices: list[tuple[Literal["all", "answer", "branch", "category"], str, Any]] = [("all", "", counts)]
-    if len(table.scale) > 2:
+    counts = sheet.counts(question)
+    branches, categories = np.array(sheet.branches, dtype=object), np.array(sheet.categories, dtype=object)
+    parts: list[tuple[Literal["all", "answer", "branch", "category"], str, Integers]] = [("all", "", counts)]
+    if counts.shape[1] > 2:
         total = counts.sum(axis=1)
-        slices += [
+        parts += [
             ("answer", answer, np.stack([counts[:, number], total - counts[:, number]], axis=1))
-            for number, answer in enumerate(table.scale)
+            for number, answer in enumerate(SCALES[question])
             if counts[:, number].any()
         ]
-    for group, name in sorted(table.groups):
-        member = [record in table.groups[group, name] for record in records]
-        slices.append((group, name, counts[member]))
-    for what, name, part in slices:
+    parts += [("branch", branch, counts[branches == branch]) for branch in BRANCHES]
+    parts += [("category", name, counts[categories == name]) for name in sorted(set(sheet.categories))]
+    for group, name, part in parts:
         paired = part.sum(axis=1) >= 2
         if not paired.any():
             continue
         raw, alpha, ac1 = coefficients(part, draws, seed)
         yield Agreement(
             question=question,
-            group=what,
+            group=group,
             name=name,
             kind=kind,
             records=int(paired.sum()),
