@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from argilla_server import _app
 from argilla_server._version import __version__
+from argilla_server.api.handlers.v1.datasets import records as record_handlers
 from argilla_server.api.schemas.v1.questions import QuestionSettings
 from argilla_server.contexts import datasets
 from argilla_server.models import MetadataProperty, Question
@@ -20,7 +22,9 @@ from argilla_server.search_engine import SearchEngine
 from argilla_server.webhooks.v1 import datasets as dataset_events
 from argilla_server.webhooks.v1 import records as record_events
 from argilla_server.webhooks.v1 import responses as response_events
+from brotli_asgi import BrotliMiddleware
 from pydantic import TypeAdapter
+from starlette.middleware.gzip import GZipMiddleware
 
 from .engine import SqliteEngine, connect
 
@@ -32,6 +36,8 @@ READ = {
     "build_record_event": "97d977a111264526",
     "build_response_event": "86800f9b0da9b161",
     "get_user_dataset_metrics": "cc72a22cc96c7042",
+    "_filter_record_metadata_for_user": "37051579176bfa0f",
+    "configure_common_middleware": "efad3a2b089c36f5",
 }
 """The first digits of the SHA-256 of each source text that was read."""
 
@@ -52,9 +58,13 @@ def install() -> None:
     _compare("Question.parsed_settings", Question.parsed_settings.fget)
     _compare("MetadataProperty.parsed_settings", MetadataProperty.parsed_settings.fget)
     _compare("get_user_dataset_metrics", datasets.get_user_dataset_metrics)
+    _compare("_filter_record_metadata_for_user", record_handlers._filter_record_metadata_for_user)
+    _compare("configure_common_middleware", _app.configure_common_middleware)
     for name, build in events.items():
         _compare(name, build)
     _keep_adapters()
+    _compress_lightly(_app.app)
+    record_handlers._filter_record_metadata_for_user = _visible_metadata
     webhooks = connect()
     for build in events.values():
         _replace(build, _unless_nobody_listens(build, webhooks))
@@ -83,6 +93,24 @@ def _keep_adapters() -> None:
     properties: TypeAdapter[Any] = TypeAdapter(MetadataPropertySettings)
     Question.parsed_settings = property(lambda question: questions.validate_python(question.settings))
     MetadataProperty.parsed_settings = property(lambda own: properties.validate_python(own.settings))
+
+
+def _compress_lightly(app: Any) -> None:
+    """Upstream compresses whatever it sends as far as it goes: a fifth of the time that sending records takes, and no
+    gain on one machine. Compressed a little it is still a third of its size for those who are far away."""
+    app.user_middleware[:] = [each for each in app.user_middleware if each.cls is not BrotliMiddleware]
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)
+
+
+async def _visible_metadata(record: Any, user: Any) -> dict[str, Any] | None:
+    """Upstream asks the database, for every value of every record that is shown, whether the user is a member of the
+    workspace: the search has just made sure of it. Worse, what it has hidden from the user by then is on its way into
+    the database with the next such question, and holds its write lock until the reply is sent."""
+    metadata: dict[str, Any] | None = record.metadata_
+    if metadata is None or user.is_owner:
+        return metadata
+    known = {each.name: user.role in each.allowed_roles for each in record.dataset.metadata_properties}
+    return {name: value for name, value in metadata.items() if known.get(name, user.is_admin)}
 
 
 class _NoEvent:
