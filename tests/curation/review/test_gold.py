@@ -139,6 +139,12 @@ def test_gold_goes_to_who_has_not_seen_it_and_repeats_to_who_answered() -> None:
     assert [record.position for record in planned.records] == list(range(len(planned.records)))
 
 
+def test_gold_that_only_a_machine_has_not_seen_is_left_out() -> None:
+    team = [Annotator(name="a1", pseudonym="p1"), Annotator(name="m1", kind="machine", pseudonym="p2")]
+    gold = [row._replace(already=frozenset({"a1"})) for row in rows(20, "g", "gold")]
+    assert {record.purpose for record in plan(rows(200), [], team, RULES, gold=gold).records} == {"review"}
+
+
 # -- out of the ledger
 
 
@@ -281,8 +287,8 @@ def test_repeats_are_decided_drafts_far_enough_behind_and_none_twice(ledger: Led
 
 
 def test_only_what_persons_decided_with_one_voice_becomes_gold(ledger: Ledger, written: Written) -> None:
-    adjudicated, rejected, unanimous, split, alone, edited, by_machine, undecided = (
-        written.draft("harmful" if n == 1 else "benign") for n in range(8)
+    adjudicated, rejected, unanimous, split, alone, edited, by_machine, with_machine, undecided = (
+        written.draft("harmful" if n == 1 else "benign") for n in range(9)
     )
     written.record(adjudicated, {"j1": "approve"}, queue="adjudication")
     written.decide(adjudicated, "approved", "j1", answer_right=True)
@@ -298,6 +304,8 @@ def test_only_what_persons_decided_with_one_voice_becomes_gold(ledger: Ledger, w
     written.decide(edited, "edited", "a1", "a2")
     written.record(by_machine, {"m1": "approve", "m2": "approve"}, queue="calibration", kind="machine")
     written.decide(by_machine, "approved", "m1", "m2", kind="machine")
+    written.record(with_machine, {"a1": "approve", "a2": "approve"}, queue="calibration")
+    written.decide(with_machine, "approved", "a1", "a2", "m1", kind="machine")
     written.record(undecided, {"a1": "approve", "a2": "approve"}, queue="calibration")
     assert set(fill_gold(ledger, 2)) == {adjudicated, rejected}
     assert fill_gold(ledger, 10) == [unanimous]
