@@ -21,6 +21,14 @@ _ACTIVE = re.compile(r"""[&<>"'`$#*_~|\\{}\[\]()!+=@^\t\n]""")
 _ACTIVE_IN_PLAIN = re.compile(r"[&<>$#\U00010000-\U0010ffff]")
 
 
+_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text without what a server's database or the way there does not take: NUL, halves of surrogate pairs."""
+    return _NO_TEXT.sub("\ufffd", text)
+
+
 def visible(text: str) -> str:
     """The text with every hidden character named, and lines that end as they do in HTML."""
     return HIDDEN.sub(_name, text.replace("\r\n", "\n"))

@@ -11,7 +11,7 @@ makes settings only after a client was made (`rg.Argilla(...)`), the last of whi
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from curation.review.inert import visible
+from curation.review.inert import storable, visible
 from curation.review.own_text import LONG
 from curation.review.page import fields_of, letter_of, title_of
 from curation.review.shown import Shown, boxes_of
@@ -55,7 +55,7 @@ FIELD_TITLES = {
     "draft": "The altered reasoning, and the answer",
     "candidates": "Candidates",
     "changes": "Changes",
-    "own_text": "To mark passages in (optional): choose a problem on the right, then drag over the words",
+    "own_text": "To mark passages in (optional): choose a problem under “Mark passages”, then drag over the words",
 }
 PLAIN_FIELDS = frozenset({"prompt", "own_text"})
 
@@ -96,9 +96,8 @@ def prefilled(shown: Shown) -> dict[str, str]:
     if shown.draft is None:
         return {}
     draft = shown.draft.draft
-    return {
-        stage.name: text for stage in draft.stages if _is_editable(draft, stage) and (text := draft.text(stage.name))
-    }
+    filled = {stage.name: storable(draft.text(stage.name)) for stage in draft.stages if _is_editable(draft, stage)}
+    return {name: text for name, text in filled.items() if text}
 
 
 def metadata_of(shown: Shown) -> dict[str, Any]:

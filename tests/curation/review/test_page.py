@@ -187,6 +187,26 @@ def test_origins_are_told_apart_by_more_than_colour() -> None:
     assert all("underline" in mark and "color:" not in mark for mark in marks)
 
 
+@pytest.mark.parametrize(("page", "ink"), [(0xFF, 0x00), (0xFC, 0x00), (0x1B, 0xFF), (0x28, 0xFF)])
+def test_text_is_legible_on_every_tint_in_both_themes(page: int, ink: int) -> None:
+    """The page's text covers what is below by 87 %, small print by 85 % of that. WCAG's stricter level asks 7:1."""
+    tints = re.findall(r"background:rgba\((\d+),(\d+),(\d+),([.\d]+)\)", STYLE)
+    assert len(tints) >= 10
+    for *colour, share in tints:
+        below = [page + (int(part) - page) * float(share) for part in colour]
+        for cover, least in ((0.87, 7.0), (0.87 * 0.85, 4.5)):
+            text = [part + (ink - part) * cover for part in below]
+            light, dark = sorted((luminance(below), luminance(text)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= least, (colour, share)
+
+
+def luminance(colour: list[float]) -> float:
+    """WCAG 2's relative luminance."""
+    parts = [part / 255 for part in colour]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def test_why_a_row_needs_attention_stands_on_top() -> None:
     shown = shown_rows.hostile()
     page = Page(fields_of(shown)["draft"])
@@ -205,6 +225,12 @@ def test_candidates_stand_beside_each_other_without_a_name() -> None:
     assert "two edits differ" in page.text("li")
     assert "a0" not in field
     assert "a1" not in field
+
+
+def test_a_control_without_reasoning_has_a_page() -> None:
+    shown = make_shown("?", make_draft([("answer", [Run("No.", "drawn")])]), trace="All of it.", answer="No.")
+    assert "10 of 10 characters cut, 0 put in" in Page(fields_of(shown)["changes"]).text("summary")
+    assert Page(fields_of(shown)["draft"]).text("cu-text") == "No."
 
 
 def test_prompts_alone_make_up_the_queue_of_labels() -> None:

@@ -160,6 +160,19 @@ def test_a_box_is_filled_where_the_text_is_our_own_and_empty_where_it_was_cut() 
     assert prefilled(make_shown("?", typed.model_copy(update={"branch": "benign"}))) == {"reasoning": f"I {long}"}
 
 
+@pytest.mark.usefixtures("sdk")
+def test_text_that_no_database_takes_is_replaced_and_that_is_no_edit() -> None:
+    broken = make_shown(
+        "a\x00\ud800", make_draft([("reasoning", [Run("b\x00\ud800", "written")]), ("answer", [Run("c", "drawn")])])
+    )
+    record = to_argilla(broken)
+    sent = json.dumps([record.fields.to_dict(), [one.value for one in record.suggestions]], ensure_ascii=False)
+    assert "\\u0000" not in sent
+    assert sent.encode("utf-8")
+    values = said(decision="approve", spans=[], text_reasoning="b\ufffd\ufffd", text_answer="c")
+    assert read(broken, values).texts == {}
+
+
 def test_a_gold_record_looks_like_any_other() -> None:
     shown = shown_rows.harmful()
     gold = shown._replace(record=shown.record.model_copy(update={"purpose": "gold"}))
