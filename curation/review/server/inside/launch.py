@@ -102,6 +102,7 @@ def stop_with_parent(server: Any) -> None:
 
 def load() -> Any:
     """argilla_server's application. It copies its page to a temporary folder while it is imported."""
+    import sqlalchemy
     import sqlalchemy.ext.asyncio as asynchronous
 
     # Its own pool of 15 connections runs dry when eight people work; parameters in error messages would put keys and
@@ -113,7 +114,15 @@ def load() -> Any:
     import argilla_server
 
     tempfile.tempdir = None
+    sqlalchemy.event.listen(sqlalchemy.engine.Engine, "connect", sync_seldom)
     return argilla_server.app
+
+
+def sync_seldom(connection: Any, record: Any) -> None:
+    """An answer survives that the process is killed; a power cut may lose the last ones."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
 
 
 def migrate() -> None:
