@@ -42,26 +42,35 @@ _numbers = itertools.count()
 
 @dataclass
 class ReviewProject:
-    """A project folder whose Argilla is the tests' shared one, in a workspace of its own."""
+    """A project folder whose Argilla is the tests' shared one, in a workspace of its own; or the project's own one,
+    which `curate review serve` starts, where `server` is None."""
 
     folder: Path
-    server: ReviewServer
+    server: ReviewServer | None
     harmful: int = 4
     benign: int = 4
     settings: str = ""
     passwords: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        os.environ[KEY_ENV] = self.server.api_key
         self.workspace = f"project-{os.getpid()}-{next(_numbers)}"
-        assert self.curate("init", ".").exit_code == 0
-        (self.folder / "curate.toml").write_text(
-            f'[review]\napi_url = "{self.server.url}"\napi_key_env = "{KEY_ENV}"\nworkspace = "{self.workspace}"\n'
-            + self.settings
-        )
+        self.run("init", ".")
+        where = ""
+        if self.server is not None:
+            os.environ[KEY_ENV] = self.server.api_key
+            where = f'api_url = "{self.server.url}"\napi_key_env = "{KEY_ENV}"\n'
+        (self.folder / "curate.toml").write_text(f'[review]\nworkspace = "{self.workspace}"\n{where}{self.settings}')
         (self.folder / "guidelines.md").write_text("Read the prompt, then the draft. Decide.")
         with self.ledger() as ledger:
             make_drafts(ledger, [*harmful_rows(self.harmful), *benign_rows(self.benign)])
+
+    @property
+    def url(self) -> str:
+        return (
+            self.server.url
+            if self.server
+            else str(json.loads((self.folder / "argilla/server.json").read_text())["url"])
+        )
 
     def ledger(self) -> Ledger:
         return Ledger.open(self.folder / "curate.db")
@@ -88,7 +97,7 @@ class ReviewProject:
     def answer(self, short: str, say: Callable[[dict[str, Any]], Answer], queue: str = "alttrain-drafts") -> int:
         """The annotator answers everything that the queue shows them; returns how many records that was."""
         name = self.name(short)
-        with log_in(self.server.url, name, self.passwords[name]) as page:
+        with log_in(self.url, name, self.passwords[name]) as page:
             found = datasets_of(page)
             return answer_queue(page, found[queue], say) if queue in found else 0
 

@@ -174,7 +174,10 @@ CREATE VIEW decisions_now AS
 SELECT decisions.*
 FROM decisions
 WHERE revision_id IS NOT NULL AND id = (SELECT said.id FROM decisions AS said
-    WHERE said.revision_id = decisions.revision_id ORDER BY said.kind = 'person' DESC, said.id DESC LIMIT 1);
+    WHERE said.revision_id = decisions.revision_id AND said.id = (SELECT MAX(newest.id) FROM decisions AS newest
+        WHERE newest.revision_id = said.revision_id AND newest.kind = said.kind)
+    -- Persons who took their answers back leave the word to the machines again.
+    ORDER BY said.outcome <> 'waiting' DESC, said.kind = 'person' DESC LIMIT 1);
 
 -- Every draft that stands, at its newest revision, and where its review is.
 CREATE VIEW review_now AS

@@ -27,7 +27,7 @@ from curation.review.responses import (
 from curation.review.revise import revise
 from curation.review.shown import read_drafts
 from schemas.example import CheckResult, Draft, Failure
-from schemas.review import Decision, Kind, Response
+from schemas.review import Candidate, Decision, Kind, Response
 from schemas.settings import Review
 from schemas.structure import Pools, Structure
 
@@ -68,10 +68,10 @@ def settle(ledger: Ledger, house: House) -> Settled:
     drafts = read_drafts(ledger, {one.revision_id for one in answered if one.revision_id})
     for revision, group in groupby(answered, key=lambda one: one.revision_id or ""):
         draft, records = drafts[revision], list(group)
-        decision, responses = _decide(ledger, house, records, draft)
+        decision, responses, offered = _decide(ledger, house, records, draft)
         revised = _revise(ledger, house, draft, decision) if decision.outcome == "edited" else None
         if isinstance(revised, Failure):
-            decision, revised = adjudicate_failed_edit(decision, responses, revised.reason), None
+            decision, revised = adjudicate_failed_edit(decision, responses, revised.reason, offered), None
         if _is_known(decision, newest_decision(ledger, revision, decision.kind)):
             continue
         with ledger.transaction() as db:
@@ -91,8 +91,11 @@ def settle(ledger: Ledger, house: House) -> Settled:
 
 def _decide(
     ledger: Ledger, house: House, records: Sequence[Asked], draft: Draft
-) -> tuple[Decision, tuple[Response, ...]]:
-    """The adjudicator's word where there is one, else what the annotators' answers come to; the newest record first."""
+) -> tuple[Decision, tuple[Response, ...], tuple[Candidate, ...]]:
+    """The adjudicator's word where there is one, else what the annotators' answers come to; the newest record first.
+
+    With it the answers that it rests on, and the edits that these had to choose from.
+    """
     writers = writers_of(ledger, draft.revision_id)
     newest_first = sorted(reversed(records), key=lambda record: record.queue != "adjudication")
     for record in newest_first:
@@ -109,7 +112,7 @@ def _decide(
         decision = decide(asked, responses, house.rules)
         if decision.outcome != "waiting":
             break
-    return decision, responses
+    return decision, responses, record.candidates
 
 
 def _heard(record: Asked, house: House) -> tuple[Response, ...]:
