@@ -11,7 +11,7 @@ lets go of when its holders are gone, and a marker file says that it is whole. W
 
 import fcntl
 import hashlib
-import os
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ LOCK_FILE = Path(__file__).parent / "requirements.lock"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 """Versions for which every package of the lock has a wheel."""
 
-SIZE = "600 MB"
+SIZE = "580 MB"
 MARKER = ".whole"
 
 Say = Callable[[str], None]
@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 def ensure(say: Say, lock_file: Path = LOCK_FILE) -> Path:
     """The interpreter of the environment, which is made if it is not there yet; `say` gets a line at every step.
 
-    Raises ReviewError: no fitting Python, no network, no room.
+    Raises ReviewError: no fitting Python, no pip, no network, no room.
     """
     python = _interpreter()
     folder = _folder(lock_file)
@@ -103,26 +103,27 @@ def _remove(folder: Path) -> None:
 
 
 def _make(python: str, folder: Path, held: int) -> None:
-    """An empty environment with pip. Debian ships python3 without ensurepip: where `venv` fails, virtualenv works."""
-    done = _run([python, "-I", "-m", "venv", str(folder)], held)
-    if done.returncode == 0:
-        return
-    _remove(folder)
-    with tempfile.TemporaryDirectory() as bootstrap:
-        pip = [sys.executable, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-        done = _run([*pip, "--target", bootstrap, "virtualenv"], held)
-        if done.returncode == 0:
-            command = [python, "-P", "-m", "virtualenv", "--quiet", str(folder)]
-            done = _run(command, held, environment={**os.environ, "PYTHONPATH": bootstrap})
+    """An empty environment. Without a pip of its own: Debian's python3 has no ensurepip to put one there, and ours can
+    install into it."""
+    command = [python, "-I", "-m", "venv", "--without-pip", str(folder)]
+    done = subprocess.run(  # noqa: S603 - no shell, no text of others
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", pass_fds=[held]
+    )
     if done.returncode != 0:
-        raise ReviewError(f"argilla-server: no virtual environment could be made: {_reason(done.stderr)}; {MEND}")
+        raise ReviewError(
+            f"argilla-server: no virtual environment could be made with {python}: {_reason(done.stderr + done.stdout)}"
+        )
 
 
-def _install(python: Path, lock_file: Path, held: int, say: Say) -> None:
+def _install(inner: Path, lock_file: Path, held: int, say: Say) -> None:
+    if importlib.util.find_spec("pip") is None:
+        raise ReviewError(
+            f"argilla-server: it is installed by pip, which is missing here; {sys.executable} -m ensurepip"
+        )
     packages = len(re.findall(r"^[\w.-]+==", lock_file.read_text("utf-8"), re.MULTILINE))
-    command = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--no-cache-dir", "--progress-bar=off", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-    command += ["--requirement", str(lock_file)]
+    command = [sys.executable, "-I", "-m", "pip", "--python", str(inner), "install", "--disable-pip-version-check"]
+    command += ["--no-input", "--no-cache-dir", "--progress-bar=off"]
+    command += ["--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(lock_file)]
     with tempfile.TemporaryFile("w+") as said:
         child = subprocess.Popen(  # noqa: S603 - no shell, no text of others
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, text=True, pass_fds=[held]
@@ -142,25 +143,10 @@ def _install(python: Path, lock_file: Path, held: int, say: Say) -> None:
                 raise
         if child.returncode != 0:
             said.seek(0)
-            raise ReviewError(f"argilla-server: pip could not install it: {_reason(said.read())}; {MEND}")
-
-
-MEND = "check the network and pip's settings, and run the same command again"
-
-
-def _run(
-    command: list[str], held: int, environment: dict[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - no shell, no text of others
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        pass_fds=[held],
-        env=environment,
-        check=False,
-    )
+            raise ReviewError(
+                f"argilla-server: pip could not install it: {_reason(said.read())}; "
+                "check the network and pip's settings, and run the same command again"
+            )
 
 
 def _reason(stderr: str) -> str:
