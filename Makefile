@@ -1,6 +1,7 @@
 # Both commands do all their set-up on a fresh machine with python3 (3.11 or newer) and pip.
 #   make test     ruff, mypy --strict and pytest
-#   make demo     init, add, generate and status on the packaged examples; safe to stop and repeat
+#   make demo     the whole way on the packaged examples, up to review in Argilla; safe to stop and repeat
+#   make demo YES=1   the same without waiting for a person: a machine account reviews
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,7 +24,7 @@ unit: $(VENV)/.dev
 	$(BIN)/pytest
 
 demo: $(VENV)/.local
-	BIN=$(BIN) DEMO=$(DEMO) sh ./demo.sh
+	@BIN=$(BIN) DEMO=$(DEMO) YES=$(YES) sh ./demo.sh
 
 # Debian ships python3 without ensurepip: where `venv` cannot work, virtualenv does, from a folder of its own.
 $(BIN)/python:

@@ -1,5 +1,6 @@
 #!/bin/sh
 # The whole way on the packaged examples, every step one `curate` command shown as it runs. Safe to stop and repeat.
+# YES=1: nobody is waited for, a machine account decides instead, and all that it decides is marked as a machine's.
 set -eu
 
 step() {
@@ -11,4 +12,23 @@ step init "$DEMO"
 step -C "$DEMO" add packaged
 step -C "$DEMO" generate --assume-label
 step -C "$DEMO" status
-printf '\nnext: %s -C %s show      a table of drafts, then `show ID` for one of them\n' "$BIN/curate" "$DEMO"
+step -C "$DEMO" review serve --detach
+trap '"$BIN/curate" -C "$DEMO" review stop' EXIT
+if [ "${YES:-}" = 1 ]; then
+    step -C "$DEMO" review annotators add bot --machine
+    step -C "$DEMO" review push
+    CURATE_PASSWORD=$("$BIN/curate" -C "$DEMO" review annotators reset-password bot --json 2>/dev/null |
+        "$BIN/python" -c 'import json, sys; print(json.load(sys.stdin)["password"])')
+    export CURATE_PASSWORD
+    step -C "$DEMO" review answer bot
+else
+    step -C "$DEMO" review annotators add reviewer
+    step -C "$DEMO" review push
+    step -C "$DEMO" review annotators reset-password reviewer
+    printf '\nArgilla is open with the queue in it, at the address above: log in as reviewer and answer a few records.\n'
+    printf 'Press Enter here when you have seen enough (`make demo YES=1` lets a machine account answer instead). '
+    read -r _ || true
+fi
+step -C "$DEMO" review pull
+step -C "$DEMO" review status
+printf '\nnext: %s -C %s show      a table of drafts, then `show ID` for one of them\n\n' "$BIN/curate" "$DEMO"
