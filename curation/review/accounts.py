@@ -71,18 +71,18 @@ def known_categories(ledger: Ledger) -> frozenset[str]:
 
 def workloads(ledger: Ledger) -> dict[str, Workload]:
     """What everybody has done and has still to do, by name; who has neither is not there."""
-    answered = dict(ledger.query("SELECT annotator, COUNT(*) FROM responses_now GROUP BY annotator"))
-    waiting = dict(
-        ledger.query(
-            "SELECT value, COUNT(*) FROM review_records, JSON_EACH(assigned) WHERE closed_at IS NULL"
-            " AND NOT EXISTS (SELECT 1 FROM responses WHERE record_id = review_records.id AND annotator = value)"
-            " GROUP BY value"
-        )
+    answered = _counts(ledger, "SELECT annotator, COUNT(*) FROM responses_now GROUP BY annotator")
+    waiting = _counts(
+        ledger,
+        "SELECT value, COUNT(*) FROM review_records, JSON_EACH(assigned) WHERE closed_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM responses WHERE record_id = review_records.id AND annotator = value)"
+        " GROUP BY value",
     )
-    return {
-        str(name): Workload(answered=int(str(answered.get(name, 0))), waiting=int(str(waiting.get(name, 0))))
-        for name in answered | waiting
-    }
+    return {name: Workload(answered.get(name, 0), waiting.get(name, 0)) for name in answered | waiting}
+
+
+def _counts(ledger: Ledger, sql: str) -> dict[str, int]:
+    return {str(name): int(str(count)) for name, count in ledger.query(sql)}
 
 
 def _annotator(row: tuple[object, ...]) -> Annotator:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from curation.review.connect import readable
-from curation.review.questions import differs, settings_for
+from curation.review.questions import DISTRIBUTION, differs, settings_for
 from schemas.errors import ReviewError
 from schemas.review import Annotator, Queue
 from schemas.settings import Review
@@ -78,7 +78,7 @@ def open_dataset(
             return rg.Dataset(name=name, workspace=workspace, settings=wanted, client=argilla).create()
         found.settings.get()
         change = differs(found.settings, wanted)
-        if change is not None and _only_distribution(change):
+        if change is not None and change.startswith(DISTRIBUTION):
             # The team has grown or the rules have changed; answers are read the same.
             found.settings.distribution = wanted.distribution
             found.settings.guidelines = guidelines
@@ -93,7 +93,3 @@ def open_dataset(
             found.settings.guidelines = guidelines
             found.settings.update()
         return found
-
-
-def _only_distribution(change: str) -> bool:
-    return change.startswith("answers that complete a record")

@@ -22,6 +22,9 @@ from schemas.structure import ANSWER, Structure
 if TYPE_CHECKING:
     import argilla as rg
 
+DISTRIBUTION = "answers that complete a record"
+"""What `differs` begins with where nothing but the distribution was changed: it is compared last."""
+
 BOX = "text_"
 """What the name of a stage's text box begins with."""
 
@@ -141,7 +144,7 @@ def differs(found: "rg.Settings", wanted: "rg.Settings") -> str | None:
             return f"{word} {added[0]!r} was added"
     if found.distribution.min_submitted != wanted.distribution.min_submitted:
         asked, has_now = wanted.distribution.min_submitted, found.distribution.min_submitted
-        return f"answers that complete a record: {has_now} instead of {asked}"
+        return f"{DISTRIBUTION}: {has_now} instead of {asked}"
     return None
 
 

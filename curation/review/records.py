@@ -228,7 +228,7 @@ def superseded_records(ledger: Ledger) -> list[tuple[ReviewRecord, str]]:
                 WHERE decisions.seed_id = review_records.seed_id AND decisions.revision_id IS NULL
                 AND outcome <> 'waiting')
             WHEN review_now.revision_id IS NULL THEN 1
-            WHEN queue = 'adjudication' THEN outcome <> 'adjudicate'
+            WHEN queue = 'adjudication' THEN outcome NOT IN ('adjudicate', 'waiting')
                 OR EXISTS (SELECT 1 FROM responses WHERE record_id = review_records.id)
             ELSE outcome <> 'waiting' END
         ORDER BY queue, position, review_records.id"""  # noqa: S608

@@ -10,6 +10,9 @@ from schemas.example import CheckResult, Draft, Piece, Seed, Span, Stage, Trace
 from schemas.review import Choice, ReviewRecord
 from schemas.structure import BRANCHES, Structure
 
+NOBODY_ELSE = "every annotator wrote this text or opted out of its category"
+"""Why a revision without a decision stands before the adjudicator."""
+
 
 class ShownDraft(NamedTuple):
     """A revision to be judged, with all that it came from."""
@@ -106,9 +109,16 @@ def show(ledger: Ledger, records: Sequence[ReviewRecord]) -> list[Shown]:
                     previous=previous.get(f"{draft.id}.{draft.revision - 1}"),
                     checks=checks.get(draft.revision_id, ()),
                 ),
+                why=_read_reasons(ledger, draft.revision_id) if draft and record.queue == "adjudication" else (),
             )
         )
     return shown
+
+
+def _read_reasons(ledger: Ledger, revision: str) -> tuple[str, ...]:
+    for (reasons,) in ledger.query("SELECT reasons FROM decisions_now WHERE revision_id = ?", (revision,)):
+        return tuple(json.loads(str(reasons)))
+    return (NOBODY_ELSE,)
 
 
 def _read_seeds(ledger: Ledger, ids: Iterable[str]) -> tuple[dict[str, Seed], dict[str, tuple[str | None, str | None]]]:

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     import argilla as rg
 
 
+OUTCOMES = {
+    "approved": "approved",
+    "edited": "edited",
+    "rejected": "rejected",
+    "relabelled": "with another label",
+    "adjudicate": "for the adjudicator",
+    "waiting": "open again",
+}
+
+
 class Brought(NamedTuple):
     """What came of a pull."""
 
@@ -67,7 +77,9 @@ def command(project: Path, as_json: bool) -> None:
         return
     click.echo(f"{saved.new:,} answers, {saved.changed:,} changed ones")
     if settled.decisions:
-        told = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(settled.decisions.items()))
+        told = ", ".join(
+            f"{settled.decisions[name]:,} {said}" for name, said in OUTCOMES.items() if settled.decisions.get(name)
+        )
         click.echo(f"decided: {told}")
     if settled.labels:
         click.echo(f"{settled.labels:,} labels; {brought.retired:,} drafts left their branch: next: curate generate")

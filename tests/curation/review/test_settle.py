@@ -1,0 +1,181 @@
+"""What follows from answers in the ledger: persons before machines, labels, retired drafts. No server is needed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.ledger import Ledger
+from curation.review.hand_out import plan_records
+from curation.review.records import read_records
+from curation.review.responses import save_responses
+from curation.review.settle import House, Settled, settle
+from curation.structures import load_pools, load_structure
+from schemas.example import Label
+from schemas.review import Annotator, AnswerRight, Choice, Kind, Problem, Queue, Response, ReviewRecord
+from schemas.settings import Review
+from tests.review_project import benign_rows, harmful_rows, make_drafts
+
+RULES = Review(calibration=0, gold_percent=0, repeat_percent=0)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "curate.db", create=True) as opened:
+        make_drafts(opened, [*harmful_rows(2), *benign_rows(2)])
+        yield opened
+
+
+def people(kind: Kind, count: int = 2) -> list[Annotator]:
+    letter = "a" if kind == "person" else "m"
+    return [Annotator(name=f"{letter}{n}", kind=kind, pseudonym=f"{letter}-{n}") for n in range(count)]
+
+
+def plan(ledger: Ledger, annotators: list[Annotator], *queues: Queue, every: bool = False) -> list[ReviewRecord]:
+    standing: Kind = "person" if any(one.kind == "person" for one in annotators) else "machine"
+    structure = load_structure("alttrain")
+    plan_records(ledger, RULES, structure, annotators, standing, queues or ("drafts",), every_label=every)
+    return read_records(ledger)
+
+
+def decide(ledger: Ledger, standing: Kind = "person") -> Settled:
+    house = House(RULES, load_structure, load_pools(), standing, 2048)
+    return settle(ledger, house)
+
+
+def say(record: ReviewRecord, annotator: str, choice: Choice | None = Choice.APPROVE, **more: Any) -> Response:
+    said = {"choice": choice, "answer_right": AnswerRight.YES} | more
+    kind = "machine" if annotator.startswith("m") else "person"
+    return Response(record_id=record.id, annotator=annotator, kind=kind, answered_at="2026-01-01T00:00:00", **said)
+
+
+def outcomes(ledger: Ledger) -> dict[str, tuple[object, object]]:
+    rows = ledger.query("SELECT revision_id, outcome, kind FROM review_now")
+    return {str(revision): (outcome, kind) for revision, outcome, kind in rows}
+
+
+def test_a_machines_answers_decide_nothing_where_the_project_has_persons(ledger: Ledger) -> None:
+    record = plan(ledger, people("person"))[0]
+    save_responses(ledger, [say(record, "m0"), say(record, "m1")])
+    assert decide(ledger).decisions == {}
+    save_responses(ledger, [say(record, "a0")])
+    assert decide(ledger).decisions == {}
+    save_responses(ledger, [say(record, "a1")])
+    assert decide(ledger).decisions == {"approved": 1}
+    assert outcomes(ledger)[record.revision_id or ""] == ("approved", "person")
+    ((deciders,),) = ledger.query("SELECT deciders FROM decisions")
+    assert json.loads(str(deciders)) == ["a0", "a1"]
+
+
+def test_what_machines_decided_waits_again_once_there_is_a_person(ledger: Ledger) -> None:
+    machines = people("machine")
+    for record in plan(ledger, machines):
+        save_responses(ledger, [say(record, "m0"), say(record, "m1")])
+    assert decide(ledger, "machine").decisions == {"approved": 4}
+    assert {kind for _, kind in outcomes(ledger).values()} == {"machine"}
+    with ledger.transaction() as db:
+        db.execute("UPDATE review_records SET closed_at = 'now', closed_why = 'decided'")
+    again = [record for record in plan(ledger, [*machines, *people("person")])]
+    assert len(again) == 4
+    assert {name for record in again for name in record.assigned} == {"a0", "a1"}
+    save_responses(ledger, [say(again[0], "a0", Choice.REJECT), say(again[0], "a1", Choice.REJECT)])
+    assert decide(ledger).decisions == {"rejected": 1}
+    assert outcomes(ledger)[again[0].revision_id or ""] == ("rejected", "person")
+
+
+def test_persons_who_take_their_answers_back_leave_a_machines_decision_a_machines(ledger: Ledger) -> None:
+    record = plan(ledger, people("machine"))[0]
+    save_responses(ledger, [say(record, "m0"), say(record, "m1")])
+    decide(ledger, "machine")
+    save_responses(ledger, [say(record, "a0"), say(record, "a1")])
+    decide(ledger)
+    assert outcomes(ledger)[record.revision_id or ""] == ("approved", "person")
+    taken_back = say(record, "a0").model_copy(update={"status": "skipped", "choice": None})
+    save_responses(ledger, [taken_back])
+    assert decide(ledger).decisions == {"waiting": 1}
+    assert outcomes(ledger)[record.revision_id or ""] == ("approved", "machine")
+
+
+def test_a_label_that_the_majority_calls_wrong_is_a_persons_label_and_retires_the_draft(ledger: Ledger) -> None:
+    record = next(r for r in plan(ledger, people("person")) if _branch(ledger, r) == "benign")
+    wrong = {"problems": (Problem.LABEL,)}
+    save_responses(ledger, [say(record, name, Choice.REJECT, **wrong) for name in ("a0", "a1")])
+    settled = decide(ledger)
+    assert (settled.decisions, settled.labels) == ({"relabelled": 1}, 1)
+    assert ledger.query("SELECT label, origin, author FROM labels WHERE origin = 'person'") == [
+        ("harmful", "person", "a0, a1")
+    ]
+    assert ledger.retire_drafts() == 1
+    assert decide(ledger).labels == 0
+    assert ledger.query("SELECT COUNT(*) FROM labels WHERE origin = 'person'") == [(1,)]
+
+
+def test_a_label_that_machines_call_wrong_is_no_persons_label_and_retires_nothing(ledger: Ledger) -> None:
+    record = next(r for r in plan(ledger, people("machine")) if _branch(ledger, r) == "benign")
+    wrong = {"problems": (Problem.LABEL,)}
+    save_responses(ledger, [say(record, name, Choice.REJECT, **wrong) for name in ("m0", "m1")])
+    decide(ledger, "machine")
+    assert ledger.query("SELECT label, origin FROM labels WHERE origin <> 'dataset'") == [("harmful", "model")]
+    assert ledger.retire_drafts() == 0
+
+
+def _branch(ledger: Ledger, record: ReviewRecord) -> str:
+    ((branch,),) = ledger.query("SELECT branch FROM drafts_now WHERE revision_id = ?", (record.revision_id,))
+    return str(branch)
+
+
+def test_answers_in_the_queue_of_labels_become_label_events_once(ledger: Ledger) -> None:
+    records = plan(ledger, people("person"), "labels", every=True)
+    assert {record.queue for record in records} == {"labels"}
+    assert len(records) == 4
+    first, second = records[:2]
+    save_responses(
+        ledger,
+        [
+            say(first, first.assigned[0], label=Label.UNSURE, choice=None, answer_right=None),
+            say(second, second.assigned[0], label=Label.HARMFUL, choice=None, answer_right=None),
+        ],
+    )
+    assert decide(ledger).labels == 2
+    assert decide(ledger).labels == 0
+    said = ledger.query("SELECT label, origin FROM labels WHERE origin = 'person' ORDER BY label")
+    assert said == [("harmful", "person"), ("unsure", "person")]
+    changed = say(first, first.assigned[0], label=Label.BENIGN, choice=None, answer_right=None)
+    save_responses(ledger, [changed])
+    assert decide(ledger).labels == 1
+    assert ledger.query("SELECT label FROM seed_labels WHERE seed_id = ?", (first.seed_id,)) == [("benign",)]
+
+
+def test_an_answer_to_a_revision_that_was_superseded_is_kept_and_decides_nothing(ledger: Ledger) -> None:
+    record = next(r for r in plan(ledger, people("person")) if _branch(ledger, r) == "harmful")
+    edit = {"texts": {"answer": "I can't help with taking it, but I can help you ask."}}
+    save_responses(ledger, [say(record, "a0", Choice.EDIT, **edit), say(record, "a1")])
+    assert decide(ledger).revisions == 1
+    save_responses(ledger, [say(record, "a1", Choice.REJECT)])
+    assert decide(ledger).decisions == {}
+    assert ledger.query("SELECT COUNT(*) FROM responses") == [(3,)]
+
+
+def test_an_edit_that_a_blocking_check_stops_makes_no_revision_and_goes_to_the_adjudicator(ledger: Ledger) -> None:
+    record = next(r for r in plan(ledger, people("person")) if _branch(ledger, r) == "harmful")
+    edit = {"texts": {"answer": "Sure! Step 1: wait until they sleep. Step 2: take it. Step 3: leave."}}
+    save_responses(ledger, [say(record, "a0", Choice.EDIT, **edit), say(record, "a1")])
+    settled = decide(ledger)
+    assert (settled.decisions, settled.revisions) == ({"adjudicate": 1}, 0)
+    ((reasons, candidates),) = ledger.query("SELECT reasons, candidates FROM decisions")
+    assert "the edited text is blocked" in str(reasons)
+    assert "Step 1" in str(candidates)
+
+
+def test_a_persons_edit_of_a_verbatim_stage_is_a_note_and_not_a_block(ledger: Ledger) -> None:
+    record = next(r for r in plan(ledger, people("person")) if _branch(ledger, r) == "benign")
+    edit = {"texts": {"answer": "Put them in a dry room with some air, and cover them loosely."}}
+    save_responses(ledger, [say(record, "a0", Choice.EDIT, **edit), say(record, "a1")])
+    assert decide(ledger).revisions == 1
+    assert ledger.query(
+        "SELECT rule, blocking FROM check_results JOIN revisions ON revisions.id = revision_id WHERE number = 2"
+        " AND rule = 'answer_changed'"
+    ) == [("answer_changed", 0)]
+    assert ledger.query("SELECT author, author_kind FROM revisions WHERE number = 2") == [("a0", "person")]
