@@ -78,7 +78,7 @@ def workloads(ledger: Ledger) -> dict[str, Workload]:
         " AND NOT EXISTS (SELECT 1 FROM responses WHERE record_id = review_records.id AND annotator = value)"
         " GROUP BY value",
     )
-    return {name: Workload(answered.get(name, 0), waiting.get(name, 0)) for name in answered | waiting}
+    return {name: Workload(answered=answered.get(name, 0), waiting=waiting.get(name, 0)) for name in answered | waiting}
 
 
 def _counts(ledger: Ledger, sql: str) -> dict[str, int]:
