@@ -149,7 +149,7 @@ def credentials(folder: Path) -> Credentials:
                 "api_key": f"{OWNER}.{secrets.token_urlsafe(48)}",
                 "secret_key": secrets.token_urlsafe(48),
             }
-            part = folder / f".{CREDENTIALS_FILE}.{os.getpid()}"
+            part = folder / f".{CREDENTIALS_FILE}.{secrets.token_hex(8)}"
             part.touch(mode=0o600)
             part.write_text(json.dumps(made, indent=2) + "\n", "utf-8")
             try:
@@ -174,23 +174,22 @@ def backup(folder: Path, file: Path) -> None:
     source = folder / DATABASE_FILE
     if not source.exists():
         raise ReviewError(f"{source}: no database yet; `curate review serve` makes it")
-    part = file.with_name(f".{file.name}.{os.getpid()}")
+    if file.exists():
+        raise ReviewError(f"{file}: it is there already, and a backup replaces nothing; name another file")
+    part = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
-        if file.exists():
-            raise ReviewError(f"{file}: it is there already, and a backup replaces nothing; name another file")
         part.touch(mode=0o600)  # it holds the accounts' keys
-        with closing(sqlite3.connect(source, timeout=30)) as origin, closing(sqlite3.connect(part)) as copy:
-            origin.backup(copy)
-            # A single file, that can be moved as it is.
-            copy.execute("PRAGMA journal_mode = DELETE")
-        file.hardlink_to(part)
-    except FileExistsError:
-        raise ReviewError(f"{file}: somebody made it just now; name another file") from None
+        try:
+            with closing(sqlite3.connect(source, timeout=30)) as origin, closing(sqlite3.connect(part)) as copy:
+                origin.backup(copy)
+                # A single file, that can be moved as it is.
+                copy.execute("PRAGMA journal_mode = DELETE")
+            file.hardlink_to(part)  # unlike a rename, this replaces nothing that came in between
+        finally:
+            part.unlink()
     except (OSError, sqlite3.Error) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        raise ReviewError(f"{file}: the backup could not be written: {said}; nothing is left of it") from None
-    finally:
-        part.unlink(missing_ok=True)
+        said = error.strerror if isinstance(error, OSError) else error
+        raise ReviewError(f"{file}: the backup could not be written: {said}; name another file or make room") from None
 
 
 class _Child(NamedTuple):
@@ -202,7 +201,7 @@ class _Child(NamedTuple):
 def _start(folder: Path, host: str, port: int | None, say: Say, *, detached: bool) -> _Child:
     python = ensure(say)
     credentials(folder)
-    with _telling(folder), _lock(folder) as held, closing(_bind(host, port)) as bound, _log(folder) as log:
+    with _telling(folder), _lock(folder) as held, closing(bind(host, port)) as bound, _log(folder) as log:
         (folder / "server.json").unlink(missing_ok=True)
         address = bound.getsockname()
         shown = {"0.0.0.0": HOST, "::": "[::1]"}.get(address[0], f"[{address[0]}]" if ":" in address[0] else address[0])  # noqa: S104
@@ -304,7 +303,7 @@ def _answers(url: str, seconds: float) -> bool:
         return False
 
 
-def _bind(host: str, port: int | None) -> socket.socket:
+def bind(host: str, port: int | None) -> socket.socket:
     """A socket of our own to hand to the server: so no other program can take the port in between."""
     for number in [port] if port is not None else range(PORT, PORT + PORTS_TRIED):
         try:

@@ -70,13 +70,13 @@ def main() -> None:
 
 def serve(listening: socket.socket, owner: dict[str, str], *, with_parent: bool) -> None:
     app = load()
+    migrate()  # before anything opens the file, and by that makes it
     from . import engine, jobs, page, patches
 
     patches.install()
     jobs.install()
     statics = next(route.app.directory for route in app.routes if route.name == "static")
     policy = page.mend(Path(statics))
-    migrate()
     prepare(engine.SCHEMA)
     make_owner(owner)
 

@@ -98,9 +98,7 @@ def test_one_whose_python_has_gone_is_made_anew(lock: Path) -> None:
 
 def test_a_file_with_another_hash_is_refused(lock: Path) -> None:
     lock.write_text(f"tiny-package==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(
-        ReviewError, match=r"(?i)pip could not install it: .*hash.*run the same command"
-    ):
+    with pytest.raises(ReviewError, match=r"(?i)pip could not install it: .*hash.*run the same command"):
         ensure(print, lock)
 
 
