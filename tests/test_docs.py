@@ -73,15 +73,22 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.usefixtures("argilla_python")
 def test_the_round_of_the_readme_works_as_it_is_written(tmp_path: Path) -> None:
     block = (ROOT / "README.md").read_text("utf-8").partition("## Use it")[2].partition("\n## ")[0]
     round_trip = [words for words in commands(block) if words[0] != "init"]
-    assert [words[0] for words in round_trip] == ["add", "generate", "generate", "status", "show", "failures"]
+    making = ["add", "generate", "generate", "status", "show", "failures"]
+    reviewing = ["serve", "annotators", "push", "pull", "status"]
+    assert [words[0] for words in round_trip] == making + ["review"] * len(reviewing)
+    assert [words[1] for words in round_trip[len(making) :]] == reviewing
     with FakeEndpoint(agree) as fake:
         project = Project(tmp_path, fake.url, prices=True)
         (tmp_path / "my_traces.jsonl").write_bytes(ROWS_FILE.read_bytes())
-        for words in round_trip:
-            done = project.run(*words)
-            assert done.returncode == 0, done.stderr
-            assert done.stdout
+        try:
+            for words in round_trip:
+                done = project.run(*words)
+                assert done.returncode == 0, done.stderr
+                assert done.stdout
+        finally:
+            project.run("review", "stop")
         assert project.counts()["drafts"] == 8

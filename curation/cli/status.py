@@ -245,4 +245,4 @@ def _next(funnel: Funnel, default: str) -> str:
             return f"curate failures --task {structure.structure}, then curate generate{option} --retry-failed"
     if any(structure.blocked for structure in funnel.structures):
         return "curate failures --blocked, to see what the checks stopped"
-    return "curate show, to read the drafts"
+    return "curate show, to read the drafts; curate review serve, to have people review them"
