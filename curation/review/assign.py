@@ -1,12 +1,11 @@
 """Who is asked about which record: balanced rotating pairs, around what people opted out of or wrote themselves.
 
-    given = [Given(record, category, …) for every record of the project]
-    choose_annotators(row, 2, annotators, turns)      who is asked about a new row
-    reassign(one, annotators, turns)                  who is asked instead of those who skipped a record
-    rebalance(given, annotators, rules)               what changes hands when an annotator comes or goes
+    team = asked(annotators)                   whose accounts are asked at all
+    choose_annotators(row, 2, team, turns)     who of them is asked about a new row
+    rebalance(given, annotators, rules)        what changes hands when an annotator comes, goes or skips a record
 
-Machine accounts are asked in addition to persons, never instead of one. Only in a project without any person are they
-all there is.
+Machine accounts are asked only in a project without any person: Argilla counts the answers to a record and does not
+know whose they are, so that a machine's would fill a person's place.
 """
 
 from collections import Counter
@@ -72,7 +71,7 @@ def tail_of(given: Iterable[Given]) -> Tail:
 
 
 def active(annotators: Iterable[Annotator]) -> list[Annotator]:
-    """Those who take records as they come, sorted by name; adjudicators do not."""
+    """Those who could take records as they come, sorted by name; adjudicators do not."""
     return sorted(
         (one for one in annotators if one.active and one.role == "annotator"), key=lambda annotator: annotator.name
     )
@@ -84,6 +83,29 @@ def standing(annotators: Iterable[Annotator]) -> Kind:
     return "machine" if kinds == {"machine"} else "person"
 
 
+def is_heard(kind: Kind, awaited: Kind) -> bool:
+    """Whether answers of a kind count where those of the kind `awaited` are waited for: a person's always do."""
+    return kind == "person" or awaited == "machine"
+
+
+def asked(annotators: Sequence[Annotator]) -> list[Annotator]:
+    """Whose accounts are asked: those of the kind that this project waits for, sorted by name."""
+    awaited = standing(annotators)
+    return [one for one in active(annotators) if one.kind == awaited]
+
+
+def unheard(annotators: Sequence[Annotator]) -> frozenset[str]:
+    """Whose answers do not count: machine accounts beside persons, who were asked while there was no person."""
+    awaited = standing(annotators)
+    return frozenset(one.name for one in annotators if not is_heard(one.kind, awaited))
+
+
+def adjudicators_of(annotators: Sequence[Annotator], writers: Iterable[str]) -> tuple[str, ...]:
+    """Who is to settle a text, sorted: nobody who wrote it. None, and so whoever comes, where nobody else is left."""
+    judging = {one.name for one in annotators if one.active and one.role == "adjudicator"}
+    return tuple(sorted(judging - unheard(annotators) - {*writers}))
+
+
 def may_take(annotator: Annotator, row: Waiting) -> bool:
     """Whether someone may be asked: not about their own text, not in a category they opted out of."""
     if annotator.name in row.writers or row.category in annotator.opted_out:
@@ -91,84 +113,63 @@ def may_take(annotator: Annotator, row: Waiting) -> bool:
     return row.purpose == "review" or (annotator.name in row.already) == (row.purpose == "repeat")
 
 
-def choose_annotators(
-    row: Waiting, wanted: int | None, annotators: Sequence[Annotator], turns: Turns
-) -> tuple[list[str], list[str]]:
-    """(those whose answers are waited for, machine accounts in addition): `wanted` of each, None: all who may.
+def choose_annotators(row: Waiting, wanted: int | None, team: Iterable[Annotator], turns: Turns) -> list[str]:
+    """`wanted` of the team (None: all who may) to ask about a row; fewer where not so many may take it.
 
-    Fewer where not so many may take the row; none in addition where nobody may be waited for. Those with the fewest
-    open records come first, then pairs that met least, then who knows the draft. `turns` is brought up to date.
+    Those with the fewest open records come first, then pairs that met least, then who knows the draft. `turns` is
+    brought up to date.
     """
-    main = standing(annotators)
-    may = [one for one in active(annotators) if may_take(one, row)]
-    waited = _pick([one.name for one in may if one.kind == main], wanted, turns, row)
-    others = _pick([one.name for one in may if one.kind != main], wanted, turns, row) if waited else []
-    _note(turns, (), waited + others)
-    return waited, others
-
-
-def reassign(one: Given, skipped_by: str, annotators: Sequence[Annotator], turns: Turns) -> str | None:
-    """Who is asked instead of someone who skipped the record, of the same kind; None where nobody is left.
-
-    `turns` is brought up to date.
-    """
-    row = _row_of(one)
-    kind = {annotator.name: annotator.kind for annotator in annotators}.get(skipped_by, standing(annotators))
-    asked = {*one.record.assigned, *one.answered, skipped_by}
-    left = [
-        annotator.name
-        for annotator in active(annotators)
-        if annotator.kind == kind and annotator.name not in asked and may_take(annotator, row)
-    ]
-    found = _pick(left, 1, turns, row, one.record.assigned)
-    _note(turns, one.record.assigned, found)
-    return found[0] if found else None
+    chosen = _pick([one.name for one in team if may_take(one, row)], wanted, turns, row)
+    _note(turns, (), chosen)
+    return chosen
 
 
 def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Review) -> Rebalanced:
     """What changes hands after annotators came, went or opted out: of records that are open, never an answer.
 
-    What someone skipped, or left unanswered when they left, goes to others. Then, as long as someone has two more to
-    answer than another who may take it, a record that nobody has begun goes over. Repeats stay with whom they are meant
-    for. While there is no annotator at all, everything stays.
+    What someone skipped, or left unanswered when they left, goes to others; so does all that machine accounts have,
+    once there is a person. Then, as long as someone has two more to answer than another who may take it, a record that
+    nobody has begun goes over. Repeats stay with whom they are meant for. While there is no annotator at all,
+    everything stays.
     """
-    if not active(annotators):
+    team = asked(annotators)
+    if not team:
         return Rebalanced((), ())
     given = list(given)
+    ignored = unheard(annotators)
     opened = sorted(
-        (one for one in given if one.open and one.record.queue != "adjudication" and one.record.purpose != "repeat"),
+        (
+            one._replace(answered=one.answered - ignored)
+            for one in given
+            if one.open and one.record.queue != "adjudication" and one.record.purpose != "repeat"
+        ),
         key=lambda one: (one.record.position, one.record.id),
     )
-    main = standing(annotators)
-    kinds = {annotator.name: annotator.kind for annotator in annotators}
     turns = Turns(Counter(), turns_of(given).pairs)
     shown = _shown(given)
-    may: dict[str, dict[Kind, list[str]]] = {}
+    may: dict[str, list[str]] = {}
     hands: dict[str, list[str]] = {}
     for one in opened:
-        row = _row_of(one, shown)
-        able = [annotator for annotator in active(annotators) if may_take(annotator, row)]
-        may[one.record.id] = {
-            kind: [annotator.name for annotator in able if annotator.kind == kind] for kind in ("person", "machine")
-        }
-        stay = one.answered.union(annotator.name for annotator in able)
+        row = _row_of(one, shown.get(one.record.seed_id, frozenset()))
+        may[one.record.id] = [annotator.name for annotator in team if may_take(annotator, row)]
+        stay = one.answered.union(may[one.record.id])
         # Where nobody was named whoever came has answered, and counts.
         hands[one.record.id] = [name for name in one.record.assigned or sorted(one.answered) if name in stay]
         turns.loads.update(name for name in hands[one.record.id] if name not in one.answered)
     for one in opened:
         holders = hands[one.record.id]
-        for kind, names in may[one.record.id].items():
-            have = sum(kinds.get(name, main) == kind for name in holders if name not in one.skipped)
-            wanted = None if one.record.queue == "calibration" else max(0, _overlap(one, rules) - have)
-            if kind == main or may[one.record.id][main]:
-                more = _pick([name for name in names if name not in holders], wanted, turns, _row_of(one), holders)
-                _note(turns, holders, more)
-                holders += more
-    _even_out([one for one in opened if not one.answered], may, hands, kinds, turns)
+        wanted = None
+        if one.record.queue != "calibration":
+            wanted = max(0, _overlap(one, rules) - len(set(holders) - one.skipped))
+        left = [name for name in may[one.record.id] if name not in holders]
+        more = _pick(left, wanted, turns, _row_of(one), holders)
+        _note(turns, holders, more)
+        holders += more
+    _even_out([one for one in opened if not one.answered], may, hands, turns)
     changes, stuck = [], []
     for one in opened:
         assigned = tuple(sorted(hands[one.record.id]))
-        needed = sum(kinds.get(name, main) == main for name in assigned if name not in one.skipped)
+        needed = len(set(assigned) - one.skipped)
         if not needed:
             stuck.append(one.record.id)
         elif (assigned, needed) != (one.record.assigned, one.record.needed):
@@ -177,11 +178,7 @@ def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Re
 
 
 def _even_out(
-    untouched: Sequence[Given],
-    may: Mapping[str, Mapping[Kind, Sequence[str]]],
-    hands: Mapping[str, list[str]],
-    kinds: Mapping[str, Kind],
-    turns: Turns,
+    untouched: Sequence[Given], may: Mapping[str, Sequence[str]], hands: Mapping[str, list[str]], turns: Turns
 ) -> None:
     # In an order that is no one's place in the queue: a newcomer gets early and late records alike.
     records = sorted((one.record for one in untouched if one.record.queue != "calibration"), key=lambda one: one.id)
@@ -191,7 +188,7 @@ def _even_out(
         for record in records:
             holders = hands[record.id]
             for giver in sorted(holders, key=lambda name: -turns.loads[name]):
-                takers = [name for name in may[record.id].get(kinds.get(giver, "person"), ()) if name not in holders]
+                takers = [name for name in may[record.id] if name not in holders]
                 taker = min(takers, key=lambda name: (turns.loads[name], name), default=None)
                 if taker is not None and turns.loads[giver] - turns.loads[taker] > 1:
                     holders[holders.index(giver)] = taker
@@ -217,14 +214,14 @@ def _shown(given: Iterable[Given]) -> dict[str, frozenset[str]]:
     return shown
 
 
-def _row_of(one: Given, shown: Mapping[str, frozenset[str]] | None = None) -> Waiting:
+def _row_of(one: Given, already: frozenset[str] = frozenset()) -> Waiting:
     return Waiting(
         one.record.seed_id,
         one.record.revision_id,
         category=one.category,
         writers=one.writers,
         purpose=one.record.purpose,
-        already=(shown or {}).get(one.record.seed_id, frozenset()),
+        already=already,
     )
 
 

@@ -9,6 +9,7 @@ alttrain-adjudication       what annotators could not settle     workspace `cura
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from curation.review.assign import asked
 from curation.review.connect import readable
 from curation.review.questions import DISTRIBUTION, differs, settings_for
 from schemas.errors import ReviewError
@@ -33,12 +34,11 @@ def workspace_name(queue: Queue, rules: Review) -> str:
 
 def answers_to_complete(queue: Queue, rules: Review, annotators: Sequence[Annotator]) -> int:
     """After how many answers Argilla itself takes a record out of everybody's queue."""
-    asked = sum(one.active and one.role == "annotator" for one in annotators)
     match queue:
         case "labels":
             return rules.label_overlap
         case "calibration":
-            return max(1, asked)
+            return max(1, len(asked(annotators)))
         case "drafts":
             return rules.overlap
         case "adjudication":

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from curation.ledger import Ledger
-from curation.review.assign import Given, active, reassign, rebalance, turns_of
+from curation.review.assign import Given, adjudicators_of, rebalance, standing
 from curation.review.given import read_given
 from curation.review.hidden import find_gold, find_repeats
 from curation.review.plan import plan
@@ -16,9 +16,10 @@ from curation.review.records import (
     waiting_adjudication,
     waiting_drafts,
     waiting_labels,
+    writers_of,
 )
 from curation.review.suggest import stays_blind
-from schemas.review import Annotator, Kind, Queue, ReviewRecord
+from schemas.review import Annotator, Queue, ReviewRecord
 from schemas.settings import Review
 from schemas.structure import Structure
 
@@ -28,26 +29,24 @@ def plan_records(
     rules: Review,
     structure: Structure,
     annotators: Sequence[Annotator],
-    standing: Kind,
     queues: Sequence[Queue],
     *,
     every_label: bool,
 ) -> tuple[str, ...]:
     """Gives every row that waits a record in the ledger, as far as there is room; returns notes for the lead."""
-    asked = [one for one in annotators if one.kind == standing or one.role == "adjudicator"]
     given = read_given(ledger)
-    notes = [*_hand_over(ledger, rules, asked, given)]
+    notes = [*_hand_over(ledger, rules, annotators, given)]
     seed = structure.name
     if "labels" in queues:
         waiting = waiting_labels(ledger, every_label)
-        planned = plan(waiting, given, asked, rules, queue="labels", seed=seed)
+        planned = plan(waiting, given, annotators, rules, queue="labels", seed=seed)
         insert_records(ledger, _with_room(ledger, planned.records, rules))
         notes += planned.notes
     if "drafts" in queues:
         planned = plan(
-            waiting_drafts(ledger, structure.name, standing),
+            waiting_drafts(ledger, structure.name, standing(annotators)),
             given,
-            asked,
+            annotators,
             rules,
             gold=find_gold(ledger, structure.name),
             repeats=find_repeats(ledger, structure.name),
@@ -62,33 +61,12 @@ def plan_records(
 
 def _hand_over(ledger: Ledger, rules: Review, annotators: Sequence[Annotator], given: Sequence[Given]) -> Iterator[str]:
     """Names another annotator where one skipped a record or left the team."""
-    if not active(annotators):
-        return
-    turns = turns_of(given)
-    changed: dict[str, tuple[tuple[str, ...], int]] = {}
-    for one in given:
-        if not one.open or one.record.queue == "adjudication" or not one.record.assigned:
-            continue
-        for name in _skipped(ledger, one.record.id):
-            if len(one.record.assigned) - len(_skipped(ledger, one.record.id)) >= one.record.needed:
-                continue
-            other = reassign(one, name, annotators, turns)
-            if other is not None:
-                changed[one.record.id] = (tuple(sorted({*one.record.assigned, other})), one.record.needed)
-    moved = rebalance([one for one in given if one.record.id not in changed], annotators, rules)
-    changed |= {change.record_id: (change.assigned, change.needed) for change in moved.changes}
-    reassign_records(ledger, changed)
-    if changed:
-        yield f"{len(changed):,} records were handed to other annotators"
+    moved = rebalance(given, annotators, rules)
+    reassign_records(ledger, {change.record_id: (change.assigned, change.needed) for change in moved.changes})
+    if moved.changes:
+        yield f"{len(moved.changes):,} records were handed to other annotators"
     if moved.stuck:
         yield f"{len(moved.stuck):,} records have nobody left to answer them: `curate review annotators add NAME`"
-
-
-def _skipped(ledger: Ledger, record: str) -> list[str]:
-    rows = ledger.query(
-        "SELECT annotator FROM responses_now WHERE record_id = ? AND status = 'skipped' ORDER BY 1", (record,)
-    )
-    return [str(name) for (name,) in rows]
 
 
 def _with_room(ledger: Ledger, planned: Sequence[ReviewRecord], rules: Review) -> Sequence[ReviewRecord]:
@@ -103,7 +81,6 @@ def _with_room(ledger: Ledger, planned: Sequence[ReviewRecord], rules: Review) -
 def _plan_adjudication(ledger: Ledger, structure: str, annotators: Sequence[Annotator]) -> Iterator[str]:
     waiting = waiting_adjudication(ledger, structure)
     position = len(read_records(ledger, queue="adjudication", state="all"))
-    adjudicators = tuple(sorted(one.name for one in annotators if one.active and one.role == "adjudicator"))
     insert_records(
         ledger,
         [
@@ -114,14 +91,14 @@ def _plan_adjudication(ledger: Ledger, structure: str, annotators: Sequence[Anno
                 revision_id=row.revision_id,
                 round=row.round,
                 position=position + number,
-                assigned=adjudicators,
+                assigned=adjudicators_of(annotators, writers_of(ledger, row.row)),
                 needed=1,
                 candidates=candidates_of(ledger, row.row),
             )
             for number, row in enumerate(waiting)
         ],
     )
-    if waiting and not adjudicators:
+    if waiting and not adjudicators_of(annotators, ()):
         yield (
             f"{len(waiting):,} records wait for an adjudicator: `curate review annotators add NAME --adjudicator`,"
             " or the owner opens them"

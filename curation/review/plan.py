@@ -3,16 +3,15 @@
     planned = plan(waiting, given, annotators, rules, gold=find_gold(…), repeats=find_repeats(…))
     planned.records     into the ledger, then into Argilla
     planned.notes       what the lead should know, e.g. "2 annotators are needed for overlap 2, there is 1"
-    planned.reasons     why a record goes straight to the adjudicator, by record id
 
 Pure. A row that has its record already is not to be handed in again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from curation.review.assign import Given, active, choose_annotators, may_take, standing, tail_of, turns_of
+from curation.review.assign import Given, adjudicators_of, asked, choose_annotators, may_take, tail_of, turns_of
 from curation.review.hidden import mix
 from curation.review.queue import Waiting, choose_calibration, draw, order, record_id
 from schemas.review import Annotator, Queue, ReviewRecord
@@ -25,7 +24,6 @@ class Plan(NamedTuple):
     records: tuple[ReviewRecord, ...]
     """In the order of their places, queue by queue."""
     notes: tuple[str, ...]
-    reasons: Mapping[str, str]
 
 
 class _Place(NamedTuple):
@@ -67,9 +65,9 @@ def plan(
     start = _next_position(own)
     ordered = order((row for row in rows if row not in taken), tail_of(own), rules.harmful_in_a_row, seed)
     if queue == "drafts":
-        may_be_asked = active(annotators)
-        known = [row for row in gold if any(may_take(one, row) for one in may_be_asked)]
-        again = [row for row in repeats if any(may_take(one, row) for one in may_be_asked)]
+        team = asked(annotators)
+        known = [row for row in gold if any(may_take(one, row) for one in team)]
+        again = [row for row in repeats if any(may_take(one, row) for one in team)]
         ordered = mix(ordered, known, again, rules, start=start, tail=tail_of(own), seed=seed)
     places += early
     places += [_Place(queue, position, row) for position, row in enumerate(ordered, start)]
@@ -95,29 +93,26 @@ def _assign(places: Iterable[_Place], given: Sequence[Given], annotators: Sequen
     turns = {
         labels: turns_of(one for one in given if (one.record.queue == "labels") == labels) for labels in (False, True)
     }
-    asked = [one for one in active(annotators) if one.kind == standing(annotators)]
-    adjudicators = [one.name for one in annotators if one.active and one.role == "adjudicator"]
+    team = asked(annotators)
     to_adjudicate = _next_position(one for one in given if one.record.queue == "adjudication")
     records: list[ReviewRecord] = []
-    reasons: dict[str, str] = {}
     short: Counter[int] = Counter()
-    unasked = 0
+    adjudicated = unasked = 0
     for queue, position, row in places:
         wanted = _wanted(queue, row, rules)
-        waited, others = choose_annotators(row, wanted, annotators, turns[queue == "labels"])
-        names, needed = [*waited, *others], len(waited)
-        if not asked:
+        names = choose_annotators(row, wanted, team, turns[queue == "labels"])
+        needed = len(names)
+        if not team:
             needed = wanted or rules.overlap
-        elif not waited and row.purpose != "review":
+        elif not names and row.purpose != "review":
             continue
-        elif not waited and queue == "labels":
+        elif not names and queue == "labels":
             unasked += 1
             continue
-        elif not waited:
-            queue, position, needed = "adjudication", to_adjudicate, 1
-            names = [name for name in adjudicators if name not in row.writers]
-            to_adjudicate += 1
-            reasons[record_id(queue, row.row, row.purpose, row.round, row.serial)] = NOBODY_LEFT
+        elif not names:
+            queue, position, needed = "adjudication", to_adjudicate + adjudicated, 1
+            names = [*adjudicators_of(annotators, row.writers)]
+            adjudicated += 1
         elif wanted and needed < wanted and row.purpose == "review":
             short[wanted] += 1
         records.append(
@@ -133,7 +128,7 @@ def _assign(places: Iterable[_Place], given: Sequence[Given], annotators: Sequen
                 needed=needed,
             )
         )
-    return Plan(tuple(records), tuple(_notes(len(asked), short, len(reasons), unasked, len(records))), reasons)
+    return Plan(tuple(records), tuple(_notes(len(team), short, adjudicated, unasked, len(records))))
 
 
 def _wanted(queue: Queue, row: Waiting, rules: Review) -> int | None:

@@ -13,6 +13,7 @@ from curation.checks import CheckedRow, check
 from curation.ledger import Ledger, insert_revision, now
 from curation.reference import samples_agree
 from curation.review import decide as rules_of
+from curation.review.assign import is_heard
 from curation.review.decide import adjudicate_failed_edit, approve_edited, decide, decide_label
 from curation.review.records import writers_of
 from curation.review.responses import (
@@ -116,7 +117,7 @@ def _decide(
 
 
 def _heard(record: Asked, house: House) -> tuple[Response, ...]:
-    return tuple(r for r in record.responses if house.standing == "machine" or r.kind == "person")
+    return tuple(response for response in record.responses if is_heard(response.kind, house.standing))
 
 
 def _is_known(decision: Decision, last: Decision | None) -> bool:

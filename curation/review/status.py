@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 from curation.ledger import Ledger
 from curation.review.accounts import list_annotators
 from curation.review.agreement import Judged, measure
-from curation.review.assign import active, standing
+from curation.review.assign import active, is_heard, standing
 from curation.review.decide import VOTES, vote_of
 from curation.review.responses import read_responses
 from curation.status import snapshot
@@ -56,7 +56,7 @@ class _Record(NamedTuple):
 
     def heard(self, kind: Kind) -> list[Response]:
         """The answers that a project which waits for this kind counts: persons' alone, or everybody's."""
-        return [r for r in self.responses if r.status == "submitted" and (kind == "machine" or r.kind == "person")]
+        return [r for r in self.responses if r.status == "submitted" and is_heard(r.kind, kind)]
 
 
 def count_review(ledger: Ledger, structure: str) -> ReviewStatus:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.review.assign import Change, Given, Turns, reassign, rebalance, tail_of, turns_of
+from curation.review.assign import Change, Given, Turns, rebalance, tail_of, turns_of
 from curation.review.plan import NOBODY_LEFT, plan
 from curation.review.queue import Tail, Waiting, choose_calibration, order, record_id
 from schemas.example import Branch
@@ -26,6 +26,10 @@ def person(name: str, *opted_out: str, active: bool = True) -> Annotator:
 
 def machine(name: str) -> Annotator:
     return Annotator(name=name, kind="machine", pseudonym=f"annotator-{name}")
+
+
+def machine_judge(name: str) -> Annotator:
+    return Annotator(name=name, kind="machine", role="adjudicator", pseudonym=f"annotator-{name}")
 
 
 def adjudicator(name: str) -> Annotator:
@@ -190,7 +194,7 @@ def test_the_first_records_are_everybodys_and_only_once_in_a_project() -> None:
     assert [record.position for record in shared] == list(range(5))
     for record in shared:
         takes_all = rows[int(record.seed_id[1:])].category == "violence"
-        assert record.assigned == (("a1", "a2", "a3", "m1") if takes_all else ("a1", "a3", "m1"))
+        assert record.assigned == (("a1", "a2", "a3") if takes_all else ("a1", "a3"))
         assert record.needed == (3 if takes_all else 2)
     assert {record.queue for record in planned[5:]} == {"drafts"}
     more = plan([draft(number) for number in range(30, 40)], stands(rows, planned), team, rules).records
@@ -232,6 +236,13 @@ def any_team(draw: st.DrawFn) -> list[Annotator]:
     return draw(st.permutations(team))
 
 
+def taking_records(team: list[Annotator]) -> list[Annotator]:
+    """Machine accounts take records only where there is no person."""
+    taking = [one for one in team if one.active and one.role == "annotator"]
+    persons = [one for one in taking if one.kind == "person"]
+    return persons or taking
+
+
 @st.composite
 def any_written_rows(draw: st.DrawFn) -> list[Waiting]:
     writers = st.frozensets(st.sampled_from([f"a{number}" for number in range(5)]), max_size=3)
@@ -247,22 +258,19 @@ def test_everyone_is_asked_only_what_they_may_be_and_no_row_is_lost(
     by_name = {one.name: one for one in team}
     by_row = {row.row: row for row in rows}
     assert Counter(record.revision_id for record in planned.records) == Counter(row.row for row in rows)
-    taking = [one for one in team if one.active and one.role == "annotator"]
-    main = "person" if any(one.kind == "person" for one in taking) else "machine"
+    taking = taking_records(team)
     for record in planned.records:
         row = by_row[record.revision_id or ""]
         assert not row.writers & set(record.assigned)
         able = [one for one in taking if one.name not in row.writers and row.category not in one.opted_out]
-        waited = [name for name in record.assigned if by_name[name].kind == main]
         if record.queue == "adjudication":
-            assert not any(one.kind == main for one in able)
-            assert planned.reasons[record.id] == NOBODY_LEFT
+            assert not able
             assert all(by_name[name].role == "adjudicator" for name in record.assigned)
         elif not taking:
             assert not record.assigned
         else:
             wanted = len(able) if record.queue == "calibration" else 1 if row.round > 1 else overlap
-            assert len(waited) == record.needed == min(wanted, sum(one.kind == main for one in able))
+            assert len(record.assigned) == record.needed == min(wanted, len(able))
             assert set(record.assigned) <= {one.name for one in able}
     assert plan(rows[::-1], [], team[::-1], rules) == planned
 
@@ -296,15 +304,22 @@ def test_what_nobody_may_take_goes_to_an_adjudicator_who_did_not_write_it() -> N
     planned = plan([row, draft(2)], [], team, RULES)
     (sent,) = [record for record in planned.records if record.queue == "adjudication"]
     assert (sent.revision_id, sent.assigned, sent.needed, sent.position) == ("d1.2", ("j1",), 1, 0)
-    assert planned.reasons == {sent.id: NOBODY_LEFT}
     assert planned.notes == (f"1 of 2 records go to the adjudicator: {NOBODY_LEFT}",)
 
 
-def test_machines_are_asked_in_addition_and_their_answers_are_not_waited_for() -> None:
-    team = [person("a1"), person("a2"), machine("m1"), machine("m2"), machine("m3")]
-    for record in plan([draft(number) for number in range(6)], [], team, RULES).records:
-        assert {"a1", "a2"} <= set(record.assigned)
-        assert (len(record.assigned), record.needed) == (4, 2)
+def test_what_all_adjudicators_wrote_names_none_of_them_and_is_for_whoever_comes() -> None:
+    team = [person("a1", "sexual"), adjudicator("j1")]
+    row = draft(1, "harmful", "sexual", round=2, writers=frozenset({"j1"}))
+    assert [(one.queue, one.assigned) for one in plan([row], [], team, RULES).records] == [("adjudication", ())]
+
+
+def test_machines_are_not_asked_beside_a_person() -> None:
+    team = [person("a1"), machine("m1"), machine("m2"), machine_judge("m3"), adjudicator("j1")]
+    planned = plan([draft(1), draft(2, writers=frozenset({"a1"}))], [], team, RULES)
+    assert {(record.queue, record.assigned) for record in planned.records} == {
+        ("drafts", ("a1",)),
+        ("adjudication", ("j1",)),
+    }
 
 
 def test_without_persons_machines_are_all_there_is() -> None:
@@ -339,16 +354,16 @@ def test_a_record_has_the_same_id_whenever_it_is_planned_and_another_in_each_que
 
 def test_who_skipped_is_replaced_by_another_who_may_take_it() -> None:
     team = [person("a1"), person("a2"), person("a3", "sexual"), person("a4"), machine("m1")]
-    rows = [draft(1, "harmful", "sexual", writers=frozenset({"a4"}))]
+    rows = [draft(1, "harmful", "sexual", round=2, writers=frozenset({"a4"}))]
     record = ReviewRecord(
-        id="r1", queue="drafts", seed_id="s1", revision_id="d1.1", position=0, assigned=("a1",), needed=1
+        id="r1", queue="drafts", seed_id="s1", revision_id="d1.2", round=2, position=0, assigned=("a1",), needed=1
     )
     (one,) = stands(rows, (record,), **{record.id: frozenset({"a1"})})
-    turns = turns_of([one])
-    assert reassign(one, "a1", team, turns) == "a2"
-    assert turns.loads["a2"] == 1
-    asked = one._replace(record=record.model_copy(update={"assigned": ("a1", "a2")}), answered=frozenset({"a1", "a2"}))
-    assert reassign(asked, "a2", team, turns_of([asked])) is None
+    once = one._replace(skipped=one.answered)
+    assert rebalance([once], team, RULES) == ((Change("r1", ("a1", "a2"), 1),), ())
+    both = frozenset({"a1", "a2"})
+    twice = once._replace(record=record.model_copy(update={"assigned": ("a1", "a2")}), answered=both, skipped=both)
+    assert rebalance([twice], team, RULES) == ((), ("r1",))
 
 
 def test_a_team_that_stays_as_it_is_keeps_what_it_has() -> None:
@@ -390,9 +405,9 @@ def test_after_people_came_and_went_every_open_record_has_whom_it_can(
     given_out = stands(rows, records, **answered)
     changed = rebalance(given_out, after, rules)
     now = apply(given_out, changed.changes)
-    taking = [one for one in after if one.active and one.role == "annotator"]
-    main = "person" if any(one.kind == "person" for one in taking) else "machine"
-    kinds = {one.name: one.kind for one in after}
+    taking = taking_records(after)
+    persons = {one.name for one in after if one.kind == "person"}
+    heard = persons if any(one.kind == "person" for one in taking) else {one.name for one in after}
     for old, new in zip(given_out, now, strict=True):
         record = new.record
         if record.queue == "adjudication":
@@ -403,16 +418,13 @@ def test_after_people_came_and_went_every_open_record_has_whom_it_can(
             assert new == old
             continue
         if record.id in changed.stuck:
-            assert not {name for name in able if kinds[name] == main}
+            assert not able
             continue
-        assert new.answered & set(old.record.assigned) <= set(record.assigned)
+        assert new.answered & set(old.record.assigned) & heard <= set(record.assigned) <= heard
         assert set(record.assigned) - new.answered <= able
-        have = sum(kinds[name] == main for name in record.assigned)
-        could = {name for name in able if kinds[name] == main} | set(record.assigned)
-        could = {name for name in could if kinds[name] == main}
+        could = able | set(record.assigned)
         wanted = len(could) if record.queue == "calibration" else 1 if record.round > 1 else rules.overlap
-        assert have >= min(wanted, len(could))
-        assert record.needed == have
+        assert record.needed == len(record.assigned) >= min(wanted, len(could))
     assert rebalance(now, after, rules) == ((), changed.stuck)
 
 
@@ -444,6 +456,33 @@ def test_a_newcomer_gets_a_fair_share_of_what_nobody_has_begun() -> None:
     assert [one.record.assigned for one in now[:12]] == [record.assigned for record in records[:12]]
     places = [one.record.position for one in now if "a4" in one.record.assigned]
     assert min(places) < 30 < max(places)
+
+
+def test_what_machines_have_goes_to_the_persons_who_join() -> None:
+    machines = [machine("m1"), machine("m2")]
+    rows = [draft(number) for number in range(30)]
+    records = plan(rows, [], machines, Review(calibration=5)).records
+    begun = {record.id: frozenset({"m1"}) for record in records[:10]}
+    team = [*machines, person("a1"), person("a2"), person("a3")]
+    given_out = stands(rows, records, **begun)
+    now = apply(given_out, rebalance(given_out, team, RULES).changes)
+    for one in now:
+        everybody = one.record.queue == "calibration"
+        assert len(one.record.assigned) == one.record.needed == (3 if everybody else 2)
+        assert set(one.record.assigned) <= {"a1", "a2", "a3"}
+    loads = turns_of(now).loads
+    assert max(loads.values()) - min(loads.values()) <= 1
+
+
+def test_what_a_person_answered_counts_when_only_machines_are_left() -> None:
+    (one,) = stands([draft(1)], plan([draft(1)], [], [person("a1"), person("a2")], RULES).records)
+    (change,) = rebalance(
+        [one._replace(answered=frozenset({"a1"}))],
+        [person("a1", active=False), person("a2", active=False), machine("m1"), machine("m2")],
+        RULES,
+    ).changes
+    assert change.needed == 2
+    assert change.assigned in (("a1", "m1"), ("a1", "m2"))
 
 
 def test_a_second_annotator_is_asked_too_where_there_was_one_too_few() -> None:

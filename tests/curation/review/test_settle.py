@@ -34,9 +34,8 @@ def people(kind: Kind, count: int = 2) -> list[Annotator]:
 
 
 def plan(ledger: Ledger, annotators: list[Annotator], *queues: Queue, every: bool = False) -> list[ReviewRecord]:
-    standing: Kind = "person" if any(one.kind == "person" for one in annotators) else "machine"
     structure = load_structure("alttrain")
-    plan_records(ledger, RULES, structure, annotators, standing, queues or ("drafts",), every_label=every)
+    plan_records(ledger, RULES, structure, annotators, queues or ("drafts",), every_label=every)
     return read_records(ledger)
 
 
