@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from curation.ledger import Ledger
+from curation.review.assign import unheard
 from curation.review.connect import readable
 from curation.review.datasets import QUEUES, find_dataset, open_dataset
 from curation.review.questions import to_argilla
@@ -22,6 +23,7 @@ from curation.review.records import (
     read_records,
     superseded_records,
 )
+from curation.review.responses import known_answers
 from curation.review.shown import Shown, show
 from curation.review.suggest import suggest
 from schemas.errors import ReviewError
@@ -63,7 +65,7 @@ def close_settled(ledger: Ledger, argilla: "rg.Argilla", rules: Review, structur
     for (queue, structure), ids in by_queue.items():
         dataset = find_dataset(argilla, queue, structure, rules)
         if dataset is not None:
-            _delete_pending(argilla, dataset.id, set(ids))
+            _delete(argilla, dataset.id, set(ids), ["pending"])
     close_records(ledger, ((record.id, why) for record, why in closed))
     return len(closed)
 
@@ -77,8 +79,8 @@ def _structure_of(ledger: Ledger, record: ReviewRecord, structures: Sequence[Str
     return structures[0].name
 
 
-def _delete_pending(argilla: "rg.Argilla", dataset_id: object, external_ids: set[str]) -> None:
-    """Deletes those of these records that still stand in somebody's queue."""
+def _delete(argilla: "rg.Argilla", dataset_id: object, external_ids: set[str], statuses: Sequence[str]) -> None:
+    """Deletes those of these records that have one of these statuses: 'pending' ones stand in somebody's queue."""
     wanted: list[str] = []
     offset = 0
     while True:
@@ -92,7 +94,7 @@ def _delete_pending(argilla: "rg.Argilla", dataset_id: object, external_ids: set
                             {
                                 "type": "terms",
                                 "scope": {"entity": "record", "property": "status"},
-                                "values": ["pending"],
+                                "values": [*statuses],
                             }
                         ]
                     }
@@ -131,6 +133,8 @@ def send(
         dataset = open_dataset(argilla, queue, structure, guidelines, rules, annotators)
         notes += _find_lost(ledger, argilla, dataset, queue, of)
         records = read_records(ledger, queue=queue, structure=of, state="unpushed")
+        if begun := _begun_by_machines(ledger, records, annotators):
+            _delete(argilla, dataset.id, begun, ["pending", "completed"])
         for start in range(0, len(records), BATCH):
             lot = records[start : start + BATCH]
             bad = _send_lot(ledger, argilla, dataset, lot, rules)
@@ -139,6 +143,18 @@ def send(
             sent[queue] = sent.get(queue, 0) + len(lot) - len(bad)
             say(f"{dataset.name}: {min(start + BATCH, len(records)):,} of {len(records):,}")
     return Pushed(sent, tuple(refused), tuple(notes))
+
+
+def _begun_by_machines(ledger: Ledger, records: Sequence[ReviewRecord], annotators: Sequence[Annotator]) -> set[str]:
+    """Those of these records that only accounts answered whose answers do not count. Argilla would take such an answer
+    for one of those that complete the record, so it gets the record anew; the ledger keeps what was answered."""
+    ignored = unheard(annotators)
+    if not ignored or not records:
+        return set()
+    answered: dict[str, set[str]] = {}
+    for record, name in known_answers(ledger):
+        answered.setdefault(record, set()).add(name)
+    return {record.id for record in records if record.id in answered and answered[record.id] <= ignored}
 
 
 def _find_lost(

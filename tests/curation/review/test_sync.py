@@ -233,6 +233,21 @@ def test_two_who_skip_a_record_send_it_to_the_adjudicator_and_one_to_another_ann
     assert push(project)["sent"] == {"adjudication": 1}
 
 
+def test_what_a_machine_began_goes_to_the_persons_who_join_and_is_theirs_to_decide(project: ReviewProject) -> None:
+    push(project)
+    assert project.answer("a1", lambda record: APPROVE) == 8
+    complete = in_argilla(project)[:3]
+    project.answer("a2", lambda record: APPROVE if record["external_id"] in complete else Answer({}, "discarded"))
+    project.add_annotators("p1", "p2", machine=False)
+    assert push(project)["sent"] == {"drafts": 8}
+    assert project.answer("a1", lambda record: APPROVE) == 0
+    for name in ("p1", "p2"):
+        assert project.answer(name, lambda record: APPROVE) == 8
+    assert pull(project)["decisions"] == {"approved": 8}
+    assert project.query("SELECT DISTINCT kind FROM decisions") == [("person",)]
+    assert project.query("SELECT kind, COUNT(*) FROM responses GROUP BY kind") == [("machine", 16), ("person", 16)]
+
+
 def test_an_answer_to_a_record_that_the_ledger_does_not_have_stays_in_argilla_and_is_told(
     project: ReviewProject,
 ) -> None:
