@@ -18,7 +18,7 @@ def read_given(ledger: Ledger) -> list[Given]:
         if status == "skipped":
             skipped.setdefault(str(record_id), set()).add(str(annotator))
     wrote: dict[str, set[str]] = {}
-    for draft, author in ledger.query("SELECT draft_id, author FROM revisions WHERE author_kind = 'person'"):
+    for draft, author in ledger.query("SELECT draft_id, author FROM revisions WHERE number > 1"):
         wrote.setdefault(str(draft), set()).update(str(author).split(", "))
     given = []
     for row in ledger.query(
