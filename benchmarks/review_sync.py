@@ -1,7 +1,7 @@
 """Pushing drafts to Argilla and pulling the answers back, against the project's own server.
 
     python -m benchmarks.review_sync                       1,000 drafts, three runs, medians
-    python -m benchmarks.review_sync --drafts 10000 --runs 1
+    python -m benchmarks.review_sync --drafts 10000 --runs 1 --push-only
 
 The real commands in processes of their own, imports included. Drafts are those of generated rows with the lengths of
 real ones: a benign trace of some 2,400 characters, a harmful one of 700.
@@ -52,7 +52,7 @@ def timed(folder: Path, *words: str) -> float:
     return time.monotonic() - began
 
 
-def measure(drafts: int) -> Run:
+def measure(drafts: int, push_only: bool) -> Run:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         project = ReviewProject(folder, None, harmful=0, benign=0, settings="calibration = 0\n")
@@ -64,6 +64,8 @@ def measure(drafts: int) -> Run:
         try:
             project.add_annotators("a1", "a2")
             push, again = timed(folder, "push"), timed(folder, "push")
+            if push_only:
+                return Run(push, again, 0.0, 0.0)
             answer = Answer({"decision": "approve", "answer_right": "yes"})
             with ThreadPoolExecutor(2) as both:
                 list(both.map(lambda who: project.answer(who, lambda record: answer), ("a1", "a2")))
@@ -79,10 +81,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drafts", type=int, default=1_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--push-only", action="store_true")
     arguments = parser.parse_args()
     runs = []
     for number in range(arguments.runs):
-        runs.append(measure(arguments.drafts))
+        runs.append(measure(arguments.drafts, arguments.push_only))
         print(f"run {number + 1}: {json.dumps(runs[-1]._asdict())}", file=sys.stderr)
     print(f"{arguments.drafts:,} drafts, median of {len(runs)}")
     for title, values in (
@@ -91,7 +94,8 @@ def main() -> None:
         ("pull, every draft answered by two", [run.pull_seconds for run in runs]),
         ("pull again, nothing new", [run.pull_again_seconds for run in runs]),
     ):
-        print(f"  {title:<36}{statistics.median(values):6.1f} s   ({min(values):.1f}-{max(values):.1f})")
+        if any(values):
+            print(f"  {title:<36}{statistics.median(values):6.1f} s   ({min(values):.1f}-{max(values):.1f})")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ COMMANDS = {
     "push": ("push", "Send what waits for people to Argilla."),
     "pull": ("pull", "Bring answers into the ledger, and decide what they allow."),
     "status": ("status", "Show how far the review is, and how far annotators agree."),
+    "trail": ("trail", "List who said what, when, on which revision."),
     "annotators": ("annotators", "Make the accounts that people, or programs, review with."),
     "gold": ("gold", "Show how annotators do on records whose right answer is known."),
     "answer": ("answer", "Let a machine account answer by rule, to try the flow."),

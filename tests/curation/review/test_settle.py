@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from curation.ledger import Ledger
+from curation.review.accounts import save_annotator
 from curation.review.hand_out import plan_records
 from curation.review.records import read_records
-from curation.review.responses import save_responses
+from curation.review.responses import insert_decision, save_responses
 from curation.review.settle import House, Settled, settle
+from curation.review.shown import show
+from curation.review.suggest import stays_blind, suggest
+from curation.review.trail import read_trail
 from curation.structures import load_pools, load_structure
 from schemas.example import Label
-from schemas.review import Annotator, AnswerRight, Choice, Kind, Problem, Queue, Response, ReviewRecord
+from schemas.review import Annotator, AnswerRight, Choice, Decision, Kind, Problem, Queue, Response, ReviewRecord
 from schemas.settings import Review
 from tests.review_project import benign_rows, harmful_rows, make_drafts
 
@@ -178,3 +182,70 @@ def test_a_persons_edit_of_a_verbatim_stage_is_a_note_and_not_a_block(ledger: Le
         " AND rule = 'answer_changed'"
     ) == [("answer_changed", 0)]
     assert ledger.query("SELECT author, author_kind FROM revisions WHERE number = 2") == [("a0", "person")]
+
+
+# -- the audit trail
+
+
+def add_accounts(ledger: Ledger, annotators: list[Annotator]) -> None:
+    for one in annotators:
+        save_annotator(ledger, one)
+
+
+def test_the_trail_tells_who_said_what_when_on_which_revision_under_which_guidelines(ledger: Ledger) -> None:
+    annotators = people("person")
+    add_accounts(ledger, annotators)
+    record = plan(ledger, annotators)[0]
+    first = say(record, "a0", guidelines="g1", comment="as a0 I say so").model_copy(
+        update={"answered_at": "2026-01-01"}
+    )
+    save_responses(ledger, [first, say(record, "a1", Choice.REJECT, problems=(Problem.STYLE,), guidelines="g1")])
+    decide(ledger)
+    answers = [one for one in read_trail(ledger) if one.event == "answer"]
+    assert [(one.who, one.said, one.problems, one.revision_id, one.guidelines) for one in answers] == [
+        ("a-0", "approve", "", record.revision_id, "g1"),
+        ("a-1", "reject", "style", record.revision_id, "g1"),
+    ]
+    (decision,) = [one for one in read_trail(ledger) if one.event == "decision"]
+    assert (decision.who, decision.said, decision.kind) == ("a-0, a-1", "adjudicate", "person")
+    assert read_trail(ledger, row=record.revision_id) == read_trail(ledger, row=record.seed_id) == read_trail(ledger)
+    assert read_trail(ledger, row="s0") == []
+
+
+def test_no_name_leaves_the_ledger_where_pseudonyms_are_on(ledger: Ledger) -> None:
+    annotators = people("person")
+    add_accounts(ledger, annotators[:1])
+    record = plan(ledger, annotators)[0]
+    save_responses(ledger, [say(record, name, comment=f"I am {name}") for name in ("a0", "a1")])
+    decide(ledger)
+    told = json.dumps([one.model_dump() for one in read_trail(ledger)])
+    assert "a0" not in told
+    assert "a1" not in told
+    assert "unknown" in told  # an account that the ledger lost is no reason to print its name
+    named = json.dumps([one.model_dump() for one in read_trail(ledger, pseudonyms=False)])
+    assert "I am a0" in named
+
+
+# -- suggestions
+
+
+def test_where_decisions_are_suggested_a_share_of_the_records_stays_blind(ledger: Ledger) -> None:
+    rules = RULES.model_copy(update={"suggest_decision": True, "blind_percent": 30.0})
+    records = [
+        ReviewRecord(id=f"r{number}", queue="drafts", seed_id="s", position=number, needed=1) for number in range(1000)
+    ]
+    assert 250 < sum(stays_blind(record, rules) for record in records) < 350
+    assert all(stays_blind(record, RULES) for record in records)
+
+
+def test_only_a_record_that_is_not_blind_shows_a_decision_beforehand(ledger: Ledger) -> None:
+    planned = plan(ledger, people("person"))
+    shown = show(ledger, planned)
+    assert [one.suggestion for one in suggest(ledger, shown)] == [None] * 4
+    seeing = show(ledger, [record.model_copy(update={"blind": False}) for record in planned])
+    flagged = [bool(one.draft and one.draft.checks) for one in seeing]
+    assert [one.suggestion for one in suggest(ledger, seeing)] == [None if flag else Choice.APPROVE for flag in flagged]
+    with ledger.transaction() as db:
+        decision = Decision(revision_id=str(planned[0].revision_id), outcome="rejected", kind="machine")
+        insert_decision(db, planned[0].seed_id, decision)
+    assert suggest(ledger, seeing)[0].suggestion is Choice.REJECT
