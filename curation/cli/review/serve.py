@@ -7,6 +7,8 @@ import click
 from curation.cli.project import load_settings
 from curation.review.server import process
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 
 @click.command("serve")
 @click.option(
@@ -48,6 +50,8 @@ def command(project: Path, host: str, port: int | None, detach: bool) -> None:
             )
         else:
             click.echo(f"login     {account.username}   its password is in {folder / process.CREDENTIALS_FILE}")
+        if host not in LOOPBACK:
+            click.echo("beware    passwords travel as they are: let a TLS proxy or an SSH tunnel stand before it")
         click.echo(f"stop      {'curate review stop' if detach else 'Ctrl-C'}")
 
     def say(line: str) -> None:

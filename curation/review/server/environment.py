@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from curation.embedded import cache_folder
+from curation.pip import last_error
 from schemas.errors import ReviewError
 
 LOCK_FILE = Path(__file__).parent / "requirements.lock"
@@ -110,9 +111,8 @@ def _make(python: str, folder: Path, held: int) -> None:
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", pass_fds=[held]
     )
     if done.returncode != 0:
-        raise ReviewError(
-            f"argilla-server: no virtual environment could be made with {python}: {_reason(done.stderr + done.stdout)}"
-        )
+        said = last_error(done.stderr + done.stdout)
+        raise ReviewError(f"argilla-server: no virtual environment could be made with {python}: {said}")
 
 
 def _install(inner: Path, lock_file: Path, held: int, say: Say) -> None:
@@ -144,14 +144,6 @@ def _install(inner: Path, lock_file: Path, held: int, say: Say) -> None:
         if child.returncode != 0:
             said.seek(0)
             raise ReviewError(
-                f"argilla-server: pip could not install it: {_reason(said.read())}; "
+                f"argilla-server: pip could not install it: {last_error(said.read())}; "
                 "check the network and pip's settings, and run the same command again"
             )
-
-
-def _reason(stderr: str) -> str:
-    """Pip's last error, without addresses: one may hold the password of a private index."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")] or lines
-    last = errors[-1] if errors else "it gave no reason"
-    return re.sub(r"\bhttps?://\S+", "the package index", last)[:300]

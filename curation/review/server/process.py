@@ -56,6 +56,9 @@ ANSWER_SECONDS = 10.0
 LOG_BYTES = 5_000_000
 """A longer log is put aside as server.log.1 at the next start."""
 
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+"""What the server gets of this process's environment."""
+
 ENTRY = "import sys; sys.path.append(sys.argv.pop(1)); from inside.launch import main; main()"
 
 
@@ -212,6 +215,8 @@ def _start(folder: Path, host: str, port: int | None, say: Say, *, detached: boo
         process = subprocess.Popen(  # noqa: S603 - no shell, no text of others
             command,
             cwd=folder,
+            # Neither Argilla's settings of another server nor the keys of model providers are any business of this one.
+            env={name: os.environ[name] for name in KEPT if name in os.environ},
             # In a session of its own: Ctrl-C reaches this process, which ends the server in good order.
             start_new_session=True,
             stdin=subprocess.DEVNULL if detached else subprocess.PIPE,

@@ -52,8 +52,6 @@ def main() -> None:
     os.umask(0o077)
     # uvicorn sends itself the signal once more when it is done; it should not end what comes after.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    for name in [name for name in os.environ if name.startswith("ARGILLA_")]:
-        del os.environ[name]
     owner = json.loads(Path(CREDENTIALS).read_text("utf-8"))
     os.environ |= ENVIRONMENT
     # Set here and not by the parent: an environment can be read from outside for as long as its process lives.

@@ -130,7 +130,7 @@ def test_a_custom_field_shows_a_hostile_text_as_it_is(browser: Browser, argilla_
 
 def test_every_reply_carries_the_policy(argilla_server: ReviewServer) -> None:
     for path in ("/", "/sign-in", "/_nuxt/none.js", "/api/v1/me", "/api/v1/none"):
-        headers = argilla_server.owner.http.get(path).headers
+        headers = argilla_server.owner.http.get(path, headers={"Origin": "https://other.example"}).headers
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
         assert policy["default-src"] == "'self'"
         assert "unsafe" not in policy["script-src"]
