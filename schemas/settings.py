@@ -128,6 +128,25 @@ class Annotators(Frozen):
     pseudonyms: bool = Field(default=True, description="names are replaced before anything is published")
 
 
+class Release(Frozen):
+    """What a release is made of. The defaults are the paper's 1K set: 900 harmful, 100 benign rows (METHOD)."""
+
+    size: int = Field(default=1000, ge=2, description="rows, the test split's too")
+    harmful_percent: float = Field(default=90.0, ge=0, le=100)
+    hard_benign_percent: float = Field(
+        default=50.0, ge=0, le=100, description="of the benign rows: those that only sound harmful"
+    )
+    adversarial_percent: float | None = Field(
+        default=None, ge=0, le=100, description="rows in an attack's framing; None: as they come"
+    )
+    max_source_percent: float = Field(default=100.0, gt=0, le=100, description="most rows of one source")
+    max_per_family: int = Field(default=1, ge=1, description="most rows of near-duplicate prompts")
+    benign_max_tokens: int = Field(default=2048, ge=64, description="a longer benign row is left out")
+    tokenizer: str = Field(default="characters", description="a Hub id; characters: four of them count as a token")
+    test_percent: float = Field(default=10.0, ge=0, le=50, description="rows of the test split, by family")
+    seed: int = 0
+
+
 class Settings(Frozen):
     """A project's curate.toml."""
 
@@ -148,6 +167,7 @@ class Settings(Frozen):
     endpoints: Mapping[str, Endpoint] = Field(default_factory=dict)
     review: Review = Review()
     annotators: Annotators = Annotators()
+    release: Release = Release()
 
     @model_validator(mode="after")
     def _known_names(self) -> "Settings":
@@ -193,7 +213,7 @@ def _model_of(path: tuple[str, ...]) -> type[Frozen]:
     """Whose keys those beside the last one of `path` are."""
     if len(path) == 3 and path[0] == "endpoints":
         return Endpoint
-    sections: dict[str, type[Frozen]] = {"review": Review, "annotators": Annotators}
+    sections: dict[str, type[Frozen]] = {"review": Review, "annotators": Annotators, "release": Release}
     return sections.get(path[0], Settings) if len(path) == 2 else Settings
 
 
