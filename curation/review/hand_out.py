@@ -38,7 +38,7 @@ def plan_records(
     notes = [*_hand_over(ledger, rules, annotators, given)]
     seed = structure.name
     if "labels" in queues:
-        waiting = waiting_labels(ledger, every_label)
+        waiting = waiting_labels(ledger, every_label, standing(annotators))
         planned = plan(waiting, given, annotators, rules, queue="labels", seed=seed)
         insert_records(ledger, _with_room(ledger, planned.records, rules))
         notes += planned.notes

@@ -27,7 +27,7 @@ from curation.review.responses import known_answers
 from curation.review.shown import Shown, show
 from curation.review.suggest import suggest
 from schemas.errors import ReviewError
-from schemas.review import Annotator, Queue, ReviewRecord
+from schemas.review import Annotator, Kind, Queue, ReviewRecord
 from schemas.settings import Review
 from schemas.structure import Structure
 
@@ -54,10 +54,12 @@ class Pushed(NamedTuple):
     notes: tuple[str, ...]
 
 
-def close_settled(ledger: Ledger, argilla: "rg.Argilla", rules: Review, structures: Sequence[Structure]) -> int:
+def close_settled(
+    ledger: Ledger, argilla: "rg.Argilla", rules: Review, structures: Sequence[Structure], standing: Kind
+) -> int:
     """Takes records out of Argilla that were decided or superseded, unless Argilla counts them complete; returns how
     many left a queue. Raises ReviewError, LedgerError."""
-    closed = superseded_records(ledger)
+    closed = superseded_records(ledger, standing)
     by_queue: dict[tuple[Queue, str], list[str]] = {}
     for record, _ in closed:
         structure = _structure_of(ledger, record, structures)

@@ -84,19 +84,24 @@ def waiting_adjudication(ledger: Ledger, structure: str) -> list[Waiting]:
     ]
 
 
-def waiting_labels(ledger: Ledger, everything: bool) -> list[Waiting]:
+def waiting_labels(ledger: Ledger, everything: bool, standing: Kind) -> list[Waiting]:
     """Prompts that no person labelled and no record asks about: those without a label or with a doubtful one (the
-    answer complied, or a draft's blind verdict says otherwise), or all of them, in order of id."""
+    answer complied, or a draft's blind verdict says otherwise), or all of them, in order of id.
+
+    `standing`: as in `waiting_drafts`.
+    """
     rows = ledger.query(
         """SELECT seeds.id, said.label, seeds.category,
             said.label IS NULL
                 OR EXISTS (SELECT 1 FROM trace_labels WHERE trace_labels.seed_id = seeds.id AND source_complied)
                 OR EXISTS (SELECT 1 FROM drafts WHERE drafts.seed_id = seeds.id AND retired_at IS NULL
-                    AND model_verdict <> branch)
+                    AND model_verdict <> branch),
+            (SELECT COUNT(*) FROM review_records AS made WHERE made.seed_id = seeds.id AND queue = 'labels')
         FROM seeds JOIN seed_labels AS said ON said.seed_id = seeds.id
         WHERE said.origin IS NOT 'person' AND NOT EXISTS (SELECT 1 FROM review_records
-            WHERE review_records.seed_id = seeds.id AND queue = 'labels')
-        ORDER BY seeds.id"""
+            WHERE review_records.seed_id = seeds.id AND queue = 'labels' AND (closed_at IS NULL OR ? = 'machine'))
+        ORDER BY seeds.id""",
+        (standing,),
     )
     return [
         Waiting(
@@ -104,8 +109,9 @@ def waiting_labels(ledger: Ledger, everything: bool) -> list[Waiting]:
             branch=label if label == "harmful" or label == "benign" else None,
             category=_text(category),
             doubtful=bool(doubtful),
+            serial=int(str(made)),
         )
-        for seed, label, category, doubtful in rows
+        for seed, label, category, doubtful, made in rows
         if everything or doubtful
     ]
 
@@ -210,9 +216,12 @@ def reassign_records(ledger: Ledger, changed: Mapping[str, tuple[tuple[str, ...]
         )
 
 
-def superseded_records(ledger: Ledger) -> list[tuple[ReviewRecord, str]]:
+def superseded_records(ledger: Ledger, standing: Kind) -> list[tuple[ReviewRecord, str]]:
     """Open records that have no business in a queue any more, each with the reason: a newer revision or label took
-    their place, a decision was reached, or a hidden record has its answers."""
+    their place, a decision was reached, or a hidden record has its answers.
+
+    `standing`: whose answers the project waits for. Where that is persons', a machine's decision ends nothing.
+    """
     names = ", ".join(f"review_records.{name}" for name in ReviewRecord.model_fields)
     rows = ledger.query(
         f"""SELECT {names},
@@ -226,12 +235,14 @@ def superseded_records(ledger: Ledger) -> list[tuple[ReviewRecord, str]]:
                 (SELECT COUNT(DISTINCT annotator) FROM responses WHERE record_id = review_records.id)
             WHEN review_records.revision_id IS NULL THEN EXISTS (SELECT 1 FROM decisions
                 WHERE decisions.seed_id = review_records.seed_id AND decisions.revision_id IS NULL
-                AND outcome <> 'waiting')
+                AND outcome <> 'waiting' AND (decisions.kind = 'person' OR ?1 = 'machine'))
             WHEN review_now.revision_id IS NULL THEN 1
+            WHEN review_now.kind = 'machine' AND ?1 = 'person' THEN 0
             WHEN queue = 'adjudication' THEN outcome NOT IN ('adjudicate', 'waiting')
                 OR EXISTS (SELECT 1 FROM responses WHERE record_id = review_records.id)
             ELSE outcome <> 'waiting' END
-        ORDER BY queue, position, review_records.id"""  # noqa: S608
+        ORDER BY queue, position, review_records.id""",  # noqa: S608
+        (standing,),
     )
     return [(_record(row[:-1]), str(row[-1])) for row in rows]
 

@@ -88,9 +88,9 @@ def show(ledger: Ledger, records: Sequence[ReviewRecord]) -> list[Shown]:
     """Each record with everything that stands in it, in the order given."""
     drafts = read_drafts(ledger, {r.revision_id for r in records if r.revision_id})
     previous = read_drafts(ledger, {f"{d.id}.{d.revision - 1}" for d in drafts.values() if d.revision > 1})
-    seeds, labels = _read_seeds(ledger, {record.seed_id for record in records})
-    traces = _read_traces(ledger, {draft.trace_id for draft in drafts.values()})
-    checks = _read_checks(ledger, drafts)
+    seeds, labels = read_seeds(ledger, {record.seed_id for record in records})
+    traces = read_traces(ledger, {draft.trace_id for draft in drafts.values()})
+    checks = read_checks(ledger, drafts)
     shown = []
     for record in records:
         draft = drafts.get(record.revision_id or "")
@@ -121,7 +121,8 @@ def _read_reasons(ledger: Ledger, revision: str) -> tuple[str, ...]:
     return (NOBODY_ELSE,)
 
 
-def _read_seeds(ledger: Ledger, ids: Iterable[str]) -> tuple[dict[str, Seed], dict[str, tuple[str | None, str | None]]]:
+def read_seeds(ledger: Ledger, ids: Iterable[str]) -> tuple[dict[str, Seed], dict[str, tuple[str | None, str | None]]]:
+    """Seeds, and what their prompts are said to be now and by whom, by id."""
     seeds, labels = {}, {}
     for *columns, label, origin in ledger.query(
         f"SELECT {SEED_COLUMNS}, label, origin FROM seeds JOIN seed_labels ON seed_id = seeds.id"  # noqa: S608
@@ -134,7 +135,8 @@ def _read_seeds(ledger: Ledger, ids: Iterable[str]) -> tuple[dict[str, Seed], di
     return seeds, labels
 
 
-def _read_traces(ledger: Ledger, ids: Iterable[str]) -> dict[str, Trace]:
+def read_traces(ledger: Ledger, ids: Iterable[str]) -> dict[str, Trace]:
+    """Traces, by id."""
     rows = ledger.query(
         "SELECT id, seed_id, text, answer, model FROM traces WHERE id IN (SELECT value FROM JSON_EACH(?))",
         (json.dumps(list(ids)),),
@@ -142,7 +144,8 @@ def _read_traces(ledger: Ledger, ids: Iterable[str]) -> dict[str, Trace]:
     return {trace.id: trace for trace in values(Trace, rows)}
 
 
-def _read_checks(ledger: Ledger, revisions: Iterable[str]) -> dict[str, tuple[CheckResult, ...]]:
+def read_checks(ledger: Ledger, revisions: Iterable[str]) -> dict[str, tuple[CheckResult, ...]]:
+    """Rules that fired, by revision, blocking ones first."""
     found: dict[str, tuple[CheckResult, ...]] = {}
     for revision, *row in ledger.query(
         "SELECT revision_id, rule, blocking, reason FROM check_results"

@@ -9,6 +9,7 @@ from curation.cli.console import visible
 from curation.cli.project import load_settings, open_ledger
 from curation.cli.review.pull import bring_answers
 from curation.review.accounts import list_annotators
+from curation.review.assign import standing
 from curation.review.connect import connect
 from curation.review.datasets import QUEUES
 from curation.review.guidelines import keep_version, read_guidelines
@@ -51,7 +52,7 @@ def command(project: Path, queue: tuple[Queue, ...], structure: str | None, ever
         brought = bring_answers(ledger, argilla, project, settings)
         annotators = list_annotators(ledger)
         keep_version(ledger, guidelines)
-        closed = close_settled(ledger, argilla, settings.review, [chosen])
+        closed = close_settled(ledger, argilla, settings.review, [chosen], standing(annotators))
         notes = plan_records(ledger, settings.review, chosen, annotators, queues, every_label=every_label)
         pushed = send(ledger, argilla, settings.review, chosen, guidelines, annotators, say)
     notes = (*brought.pulled.notes, *notes, *pushed.notes)

@@ -10,7 +10,7 @@ import pytest
 from curation.ledger import Ledger
 from curation.review.accounts import save_annotator
 from curation.review.hand_out import plan_records
-from curation.review.records import read_records
+from curation.review.records import close_records, read_records, superseded_records
 from curation.review.responses import insert_decision, save_responses
 from curation.review.settle import House, Settled, settle
 from curation.review.shown import show
@@ -83,6 +83,7 @@ def test_what_machines_decided_waits_again_once_there_is_a_person(ledger: Ledger
     again = [record for record in plan(ledger, [*machines, *people("person")])]
     assert len(again) == 4
     assert {name for record in again for name in record.assigned} == {"a0", "a1"}
+    assert superseded_records(ledger, "person") == []
     save_responses(ledger, [say(again[0], "a0", Choice.REJECT), say(again[0], "a1", Choice.REJECT)])
     assert decide(ledger).decisions == {"rejected": 1}
     assert outcomes(ledger)[again[0].revision_id or ""] == ("rejected", "person")
@@ -149,6 +150,19 @@ def test_answers_in_the_queue_of_labels_become_label_events_once(ledger: Ledger)
     save_responses(ledger, [changed])
     assert decide(ledger).labels == 1
     assert ledger.query("SELECT label FROM seed_labels WHERE seed_id = ?", (first.seed_id,)) == [("benign",)]
+
+
+def test_a_label_that_only_machines_gave_is_asked_of_persons_and_of_no_machine_again(ledger: Ledger) -> None:
+    machines = people("machine")
+    for record in plan(ledger, machines, "labels", every=True):
+        save_responses(ledger, [say(record, "m0", label=Label.HARMFUL, choice=None, answer_right=None)])
+    decide(ledger, "machine")
+    assert len(superseded_records(ledger, "machine")) == 4
+    close_records(ledger, [(record.id, why) for record, why in superseded_records(ledger, "machine")])
+    assert plan(ledger, machines, "labels", every=True) == []
+    again = plan(ledger, [*machines, *people("person")], "labels", every=True)
+    assert len(again) == 4
+    assert superseded_records(ledger, "person") == []
 
 
 def test_an_answer_to_a_revision_that_was_superseded_is_kept_and_decides_nothing(ledger: Ledger) -> None:

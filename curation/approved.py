@@ -1,0 +1,174 @@
+"""What a release is made of, out of the ledger: approved revisions with all that they came from, and how it was done.
+
+read_approved     revisions that may be published, each with its pieces, checks and approval
+read_evidence     counts of the whole: funnel, agreement, edits, gold; no name, path, URL or key
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from curation.ledger import Ledger
+from curation.review.accounts import list_annotators
+from curation.review.gold import measure
+from curation.review.shown import read_checks, read_drafts, read_seeds, read_traces
+from curation.review.status import count_review
+from curation.status import count
+from schemas.example import Draft
+from schemas.release import Approval, Approved, DecidedBy, Evidence, WrittenPiece
+from schemas.report import Rate
+from schemas.review import Kind
+from schemas.settings import Settings
+from schemas.structure import Structure
+
+
+def read_approved(ledger: Ledger, structure: str, *, unreviewed: bool, pseudonyms: bool) -> list[Approved]:
+    """Newest revisions of drafts that stand, not blocked, which persons approved, in order of id.
+
+    `unreviewed`: also what only machines approved, and what nobody decided yet; never what was rejected, relabelled
+    or waits for the adjudicator. An approval of an older revision counts for nothing: it binds that text.
+    """
+    rows = ledger.query(
+        """SELECT revision_id, COALESCE(kind, 'nobody'), COALESCE(deciders, '[]'), answer_right, decided_at
+        FROM review_now
+        WHERE structure = ?1 AND NOT blocked AND ((outcome = 'approved' AND (kind = 'person' OR ?2))
+            OR (outcome = 'waiting' AND ?2))
+        ORDER BY draft_id""",
+        (structure, unreviewed),
+    )
+    ids = [str(row[0]) for row in rows]
+    drafts = read_drafts(ledger, ids)
+    seeds, labels = read_seeds(ledger, {draft.seed_id for draft in drafts.values()})
+    traces = read_traces(ledger, {draft.trace_id for draft in drafts.values()})
+    pieces, checks = _read_pieces(ledger, ids), read_checks(ledger, ids)
+    answers = _read_answers(ledger, ids)
+    edits = _read_edits(ledger, drafts)
+    usd = _read_costs(ledger, {draft.trace_id for draft in drafts.values()})
+    names = {one.name: one.pseudonym for one in list_annotators(ledger)} if pseudonyms else None
+
+    def published(people: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted(people if names is None else (names.get(name, "unknown") for name in people)))
+
+    approved = []
+    for revision, kind, deciders, right, at in rows:
+        draft = drafts[str(revision)]
+        people = json.loads(str(deciders))
+        said = [answers[str(revision)].get(name, ("", "")) for name in people]
+        stages, editors = edits.get(draft.revision_id, ((), ()))
+        approved.append(
+            Approved(
+                seed=seeds[draft.seed_id],
+                trace=traces[draft.trace_id],
+                draft=draft,
+                label_from=labels[draft.seed_id][1],
+                pieces=pieces[draft.revision_id],
+                checks=checks.get(draft.revision_id, ()),
+                approval=Approval(
+                    decided_by=_decided_by(kind),
+                    deciders=published(people),
+                    answers=len(said),
+                    agreeing=sum(choice in ("approve", "approve_with_edits") for choice, _ in said),
+                    edited_stages=stages,
+                    editors=published(editors),
+                    answer_right=None if right is None else bool(right),
+                    guidelines=tuple(sorted({guidelines for _, guidelines in said if guidelines})),
+                    at=None if at is None else str(at),
+                ),
+                usd=usd.get(draft.trace_id),
+            )
+        )
+    return approved
+
+
+def read_evidence(ledger: Ledger, structure: Structure, settings: Settings, approved: Iterable[Approved]) -> Evidence:
+    """How the set was made and reviewed, in counts."""
+    status = count_review(ledger, structure.name)
+    approved = list(approved)
+    kinds = Counter(str(kind) for _, kind in ledger.query("SELECT DISTINCT annotator, kind FROM responses"))
+    decided: dict[str, dict[Kind, int]] = {
+        row.outcome: {"person": row.person, "machine": row.machine} for row in status.revisions
+    }
+    gold = [one.choices for one in measure(ledger)]
+    right, asked = sum(round(rate.value * rate.n) for rate in gold), sum(rate.n for rate in gold)
+    versions = {piece.prompt_version for one in approved for piece in one.pieces if piece.prompt_version}
+    return Evidence(
+        funnel=count(ledger, (structure.name,)),
+        structure=structure.name,
+        structure_about=structure.about,
+        agreement=status.agreement,
+        annotators={kind: kinds[kind] for kind in ("person", "machine") if kinds[kind]},
+        overlap=settings.review.overlap,
+        decided=decided,
+        edited=Rate.of(sum(bool(one.approval.edited_stages) for one in approved), len(approved)),
+        gold=Rate.of(right, asked),
+        prompt_versions=tuple(sorted(versions)),
+    )
+
+
+def _decided_by(kind: object) -> DecidedBy:
+    return "person" if kind == "person" else "machine" if kind == "machine" else "nobody"
+
+
+def _read_pieces(ledger: Ledger, revisions: Iterable[str]) -> dict[str, tuple[WrittenPiece, ...]]:
+    found: dict[str, list[WrittenPiece]] = defaultdict(list)
+    for revision, stage, start, end, origin, source_start, wording, model, version in ledger.query(
+        "SELECT revision_id, stage, start, end, origin, source_start, wording, model, prompt_version"
+        " FROM pieces LEFT JOIN calls ON calls.id = call_id"
+        " WHERE revision_id IN (SELECT value FROM JSON_EACH(?)) ORDER BY revision_id, position",
+        (json.dumps(list(revisions)),),
+    ):
+        found[str(revision)].append(
+            WrittenPiece.model_validate(
+                {
+                    "stage": stage,
+                    "span": {"start": start, "end": end},
+                    "origin": origin,
+                    "source_start": source_start,
+                    "wording": wording,
+                    "model": model,
+                    "prompt_version": version,
+                }
+            )
+        )
+    return {revision: tuple(pieces) for revision, pieces in found.items()}
+
+
+def _read_answers(ledger: Ledger, revisions: Iterable[str]) -> Mapping[str, dict[str, tuple[str, str]]]:
+    """(choice, version of the guidelines) by revision and annotator."""
+    found: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for revision, name, choice, guidelines in ledger.query(
+        "SELECT revision_id, annotator, choice, guidelines FROM responses_now"
+        " JOIN review_records ON review_records.id = record_id"
+        " WHERE purpose = 'review' AND revision_id IN (SELECT value FROM JSON_EACH(?))",
+        (json.dumps(list(revisions)),),
+    ):
+        found[str(revision)][str(name)] = (str(choice), str(guidelines))
+    return found
+
+
+def _read_edits(ledger: Ledger, drafts: Mapping[str, Draft]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """(stages that differ from the machine's first revision, who edited) of the revisions that were edited."""
+    edited = {revision: draft for revision, draft in drafts.items() if draft.revision > 1}
+    first = read_drafts(ledger, {f"{draft.id}.1" for draft in edited.values()})
+    editors: dict[str, set[str]] = defaultdict(set)
+    for draft, author in ledger.query(
+        "SELECT draft_id, author FROM revisions WHERE number > 1 AND draft_id IN (SELECT value FROM JSON_EACH(?))",
+        (json.dumps([draft.id for draft in edited.values()]),),
+    ):
+        editors[str(draft)].update(str(author).split(", "))
+    return {
+        revision: (
+            tuple(s.name for s in draft.stages if draft.text(s.name) != first[f"{draft.id}.1"].text(s.name)),
+            tuple(editors[draft.id]),
+        )
+        for revision, draft in edited.items()
+    }
+
+
+def _read_costs(ledger: Ledger, traces: Iterable[str]) -> dict[str, float]:
+    rows = ledger.query(
+        "SELECT trace_id, SUM(usd) FROM calls WHERE usd NOT NULL AND trace_id IN (SELECT value FROM JSON_EACH(?))"
+        " GROUP BY trace_id",
+        (json.dumps(list(traces)),),
+    )
+    return {str(trace): float(str(usd)) for trace, usd in rows}
