@@ -10,7 +10,8 @@
     ├── EndpointError                  5   a model server: down, unknown model, wrong reply for ever
     │   ├── KeyRefused                 5   401 or 403, or a key that is not set: no row's fault
     │   └── ProviderRefuses            5   many refusals in a row: the provider's own policy is the likely cause
-    └── ReviewError                    6   Argilla: its environment, its server, what it refuses
+    ├── ReviewError                    6   Argilla: its environment, its server, what it refuses
+    └── ReleaseError                   7   a release that cannot be made, written or read
 
 A row that fails is not here: it is data (`Failure` in example.py).
 """
@@ -60,3 +61,7 @@ class ProviderRefuses(EndpointError):
 
 class ReviewError(CurateError):
     exit_code = 6
+
+
+class ReleaseError(CurateError):
+    exit_code = 7
