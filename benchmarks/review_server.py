@@ -79,18 +79,18 @@ class Annotator:
                 checked(self.http.post(f"/api/v1/records/{record['id']}/responses", json=body))
 
 
-def _terms(entity: str) -> dict[str, Any]:
-    return {"type": "terms", "scope": {"entity": entity, "property": "status"}, "values": ["pending"]}
+def _terms(value: str, **scope: str) -> dict[str, Any]:
+    return {"type": "terms", "scope": scope, "values": [value]}
 
 
-QUEUE = {"filters": {"and": [_terms("response"), _terms("record")]}}
+WAITING = [_terms("pending", entity=entity, property="status") for entity in ("response", "record")]
+QUEUE = {"filters": {"and": WAITING}}
 """What the page asks for when it shows the pending records."""
 
 BY_SCORE = {
-    "filters": {"and": [{**_terms("suggestion"), "scope": {"entity": "suggestion", "question": "decision"}}]},
+    "filters": {"and": [_terms("approve", entity="suggestion", question="decision")]},
     "sort": [{"scope": {"entity": "suggestion", "question": "decision", "property": "score"}, "order": "desc"}],
 }
-BY_SCORE["filters"]["and"][0]["values"] = ["approve"]  # type: ignore[call-overload]
 
 
 def checked(reply: httpx.Response) -> Any:
@@ -99,7 +99,7 @@ def checked(reply: httpx.Response) -> Any:
 
 
 def search(http: httpx.Client, dataset: str, body: dict[str, Any]) -> Any:
-    asked = {"include": ["responses", "suggestions"], "offset": 0, "limit": 10}
+    asked: dict[str, Any] = {"include": ["responses", "suggestions"], "offset": 0, "limit": 10}
     return checked(http.post(f"/api/v1/me/datasets/{dataset}/records/search", params=asked, json=body))
 
 
@@ -130,7 +130,7 @@ def set_up(owner: httpx.Client, workspace: str) -> tuple[str, dict[str, str]]:
 
 def make_record(draw: random.Random, number: int, questions: dict[str, str]) -> dict[str, Any]:
     pair = [f"annotator-{(number + step) % ANNOTATORS}" for step in (0, 1 + number // ANNOTATORS % (ANNOTATORS - 1))]
-    suggestions = [{"question_id": questions[name], "value": _text(draw, 60)} for name in EDITS]
+    suggestions: list[dict[str, Any]] = [{"question_id": questions[name], "value": _text(draw, 60)} for name in EDITS]
     suggestions.append({"question_id": questions["decision"], "value": "approve", "score": draw.random()})
     return {
         "external_id": f"r{number}",

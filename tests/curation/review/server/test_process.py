@@ -30,9 +30,12 @@ MINUTE = 60
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Path]:
-    curate(tmp_path, "init", ".")
-    yield tmp_path
-    process.stop(tmp_path / process.FOLDER)
+    """In a folder whose name holds what means something in an address or a settings file."""
+    folder = tmp_path / "ä project, 100 %(here)s # ?x=1"
+    folder.mkdir()
+    curate(folder, "init", ".")
+    yield folder
+    process.stop(folder / process.FOLDER)
 
 
 def curate(project: Path, *words: str) -> "subprocess.CompletedProcess[str]":
