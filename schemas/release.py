@@ -4,6 +4,7 @@ Approved    an approved revision with where everything in it came from      the 
 Evidence    how the whole set was made and reviewed, in counts              the ledger gives it, the card tells it
 SftRow      a published row of the config `default`
 Provenance  the row of the same id in the config `provenance`
+Rendered    the row of the same id as plain strings, in a config such as `r1`
 Manifest    hashes of every file and of the row set, versions, settings     the release's own word on itself
 """
 
@@ -136,9 +137,18 @@ class ProvenanceRow(Frozen):
     agreeing: int
     edited_stages: tuple[str, ...]
     editors: tuple[str, ...]
-    answer_right: str
+    answer_right: str = Field(description="yes, no; '' where nobody said")
     guidelines: tuple[str, ...]
-    decided_at: str
+    decided_at: str = Field(description="'' where nobody decided")
+
+
+class RenderedRow(Frozen):
+    """The row of the same id as plain strings of one family of chat templates, the stop token at the end."""
+
+    id: str
+    prompt: str = Field(description="what the model is given at inference, without the token that begins a text")
+    completion: str
+    label: Branch
 
 
 class FileHash(Frozen):
@@ -153,7 +163,7 @@ class Manifest(Frozen):
     format: int = 1
     name: str = Field(description="of the release, e.g. 'v1'")
     made_at: str = Field(description="UTC, ISO 8601; the only thing that two equal exports differ in")
-    tool_version: str
+    versions: Mapping[str, str] = Field(description="of this tool and of pyarrow, which the files' bytes depend on")
     structure: str
     rows: Mapping[str, int] = Field(description="by split")
     by_label: Mapping[str, int]
