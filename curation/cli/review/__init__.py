@@ -24,6 +24,9 @@ def command() -> None:
 
     \b
     Examples:
-      curate review serve --detach      Argilla, with nothing to install by hand
-      curate review stop
+      curate review serve --detach            Argilla, with nothing to install by hand
+      curate review annotators add ann ben    accounts; passwords are shown once
+      curate review push                      what waits goes into the queues
+      curate review pull                      answers, decisions, edits as new revisions
+      curate review status
     """
