@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from uuid import UUID
 
-from curation.review.questions import settings_for, to_argilla
+from curation.review.page.questions import settings_for, to_argilla
 from curation.review.shown import Shown
 from curation.structures import load_structure
 from schemas.example import CheckResult

@@ -23,7 +23,7 @@ from curation.cli import curate
 from curation.leases import start_run
 from curation.ledger import Ledger, NewRow
 from curation.review.machine import Answer, answer_queue, datasets_of, log_in
-from curation.review.questions import BOX, prefilled
+from curation.review.page.questions import BOX, prefilled
 from curation.review.records import find_records
 from curation.review.shown import show
 from curation.rewrite import rewrite

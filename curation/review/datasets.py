@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from curation.review.assign import asked
 from curation.review.connect import readable
-from curation.review.questions import DISTRIBUTION, differs, settings_for
+from curation.review.page.questions import DISTRIBUTION, differs, settings_for
 from schemas.errors import ReviewError
 from schemas.review import Annotator, Queue
 from schemas.settings import Review

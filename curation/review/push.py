@@ -15,7 +15,7 @@ from curation.ledger import Ledger
 from curation.review.assign import unheard
 from curation.review.connect import readable
 from curation.review.datasets import QUEUES, find_dataset, open_dataset
-from curation.review.questions import to_argilla
+from curation.review.page.questions import to_argilla
 from curation.review.records import (
     close_records,
     confirm_pushed,

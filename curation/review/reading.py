@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Literal, NamedTuple, get_args
 
-from curation.review.difference import compare
-from curation.review.own_text import LONG
+from curation.review.page.difference import compare
+from curation.review.page.own_text import LONG
 from curation.review.shown import Shown, ShownDraft
 from schemas.structure import ANSWER
 

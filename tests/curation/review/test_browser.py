@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Browser
 
-from curation.review.answers import Answered, read_response
-from curation.review.inert import visible
-from curation.review.own_text import OwnText
-from curation.review.questions import FIELD_TITLES, prefilled, settings_for, to_argilla
+from curation.review.page.answers import Answered, read_response
+from curation.review.page.inert import visible
+from curation.review.page.own_text import OwnText
+from curation.review.page.questions import FIELD_TITLES, prefilled, settings_for, to_argilla
 from curation.review.shown import Shown
 from curation.structures import load_structure
 from schemas.example import Draft

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pytest
 
 from curation.ledger import NewRow
-from curation.review.inert import visible
 from curation.review.machine import Answer
+from curation.review.page.inert import visible
 from schemas.example import Label, Seed, Trace, seed_id, trace_id
 from tests.browser import AnnotatorPage, needs_browser, open_browser
 from tests.review_project import ReviewProject, make_drafts

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from curation.cli.init import command
 from curation.review.guidelines import MOST_CHARACTERS, read_guidelines
-from curation.review.questions import CHOICES, PROBLEMS
+from curation.review.page.questions import CHOICES, PROBLEMS
 from schemas.example import Category
 
 TEXT = files("curation").joinpath("templates", "guidelines.md").read_text("utf-8")

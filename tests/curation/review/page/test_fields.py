@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.assembly import Run
-from curation.review.difference import against_trace, compare
-from curation.review.inert import HIDDEN, inert, inert_plain, visible
-from curation.review.own_text import MOST, OwnText
-from curation.review.page import fields_of
+from curation.review.page.difference import against_trace, compare
+from curation.review.page.fields import fields_of
+from curation.review.page.inert import HIDDEN, inert, inert_plain, visible
+from curation.review.page.own_text import MOST, OwnText
+from curation.review.page.style import STYLE
 from curation.review.shown import Shown
-from curation.review.style import STYLE
 from schemas.example import Origin, Trace
 from schemas.review import Queue
 from tests import shown_rows

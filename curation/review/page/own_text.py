@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from curation.review.inert import HIDDEN, inert_plain, visible
+from curation.review.page.inert import HIDDEN, inert_plain, visible
 from schemas.example import Draft, Piece, Span
 
 LONG = 600

@@ -12,11 +12,11 @@ because the page reads it as Markdown first, and takes what it likes from its st
 
 from collections.abc import Iterable, Iterator
 
-from curation.review.difference import Run, against_trace, compare
-from curation.review.inert import inert, inert_plain, visible
-from curation.review.own_text import LONG, OwnText
+from curation.review.page.difference import Run, against_trace, compare
+from curation.review.page.inert import inert, inert_plain, visible
+from curation.review.page.own_text import LONG, OwnText
+from curation.review.page.style import STYLE
 from curation.review.shown import Shown, ShownDraft
-from curation.review.style import STYLE
 from schemas.example import Draft, Origin, Piece, Stage
 from schemas.review import Candidate
 from schemas.structure import ANSWER

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.assembly import Run
-from curation.review.answers import Answered, read_response, skipped_response
-from curation.review.own_text import OwnText
-from curation.review.page import fields_of
-from curation.review.questions import differs, metadata_of, prefilled, settings_for, to_argilla
+from curation.review.page.answers import Answered, read_response, skipped_response
+from curation.review.page.fields import fields_of
+from curation.review.page.own_text import OwnText
+from curation.review.page.questions import differs, metadata_of, prefilled, settings_for, to_argilla
 from curation.review.shown import Shown
 from curation.structures import load_structure
 from schemas.review import AnswerRight, Choice, Problem, Queue, Response

@@ -11,9 +11,9 @@ makes settings only after a client was made (`rg.Argilla(...)`), the last of whi
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from curation.review.inert import storable, visible
-from curation.review.own_text import LONG
-from curation.review.page import fields_of, letter_of, title_of
+from curation.review.page.fields import fields_of, letter_of, title_of
+from curation.review.page.inert import storable, visible
+from curation.review.page.own_text import LONG
 from curation.review.shown import Shown, boxes_of
 from schemas.example import Draft, Label, Stage
 from schemas.review import AS_SHOWN, AnswerRight, Choice, Problem, Queue, candidate_key

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from curation.review.own_text import OwnText
-from curation.review.page import letter_of
-from curation.review.questions import BOX, CANDIDATES, prefilled
+from curation.review.page.fields import letter_of
+from curation.review.page.own_text import OwnText
+from curation.review.page.questions import BOX, CANDIDATES, prefilled
 from curation.review.shown import Shown
 from schemas.example import Draft, Label
 from schemas.review import AS_SHOWN, AnswerRight, Choice, Kind, MarkedSpan, Problem, Response, candidate_key
