@@ -136,6 +136,25 @@ def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Re
     if not team:
         return Rebalanced((), ())
     given = list(given)
+    shown = _shown(given)
+    # As when records are given out: who has many labels to give is not spared drafts for it.
+    parts = [
+        _rebalance([one for one in given if (one.record.queue == "labels") == labels], shown, team, annotators, rules)
+        for labels in (False, True)
+    ]
+    return Rebalanced(
+        tuple(change for part in parts for change in part.changes),
+        tuple(record for part in parts for record in part.stuck),
+    )
+
+
+def _rebalance(
+    given: Sequence[Given],
+    shown: Mapping[str, frozenset[str]],
+    team: Sequence[Annotator],
+    annotators: Sequence[Annotator],
+    rules: Review,
+) -> Rebalanced:
     ignored = unheard(annotators)
     opened = sorted(
         (
@@ -146,7 +165,6 @@ def rebalance(given: Iterable[Given], annotators: Sequence[Annotator], rules: Re
         key=lambda one: (one.record.position, one.record.id),
     )
     turns = Turns(Counter(), turns_of(given).pairs)
-    shown = _shown(given)
     may: dict[str, list[str]] = {}
     hands: dict[str, list[str]] = {}
     for one in opened:

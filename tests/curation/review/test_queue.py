@@ -373,6 +373,16 @@ def test_a_team_that_stays_as_it_is_keeps_what_it_has() -> None:
     assert rebalance(given_out, team, Review(calibration=5)) == ((), ())
 
 
+@pytest.mark.parametrize("count", range(1, 9))
+def test_labels_and_drafts_that_were_shared_out_fairly_stay_where_they_are(count: int) -> None:
+    team = [person("a1"), person("a2"), person("a3")]
+    labels = [Waiting(f"l{number}") for number in range(count)]
+    drafts = [draft(number) for number in range(5)]
+    given_out = stands(labels, plan(labels, [], team, RULES, queue="labels").records)
+    given_out += stands(drafts, plan(drafts, given_out, team, RULES).records)
+    assert rebalance(given_out, team, RULES) == ((), ())
+
+
 def apply(given_out: list[Given], changes: tuple[Change, ...]) -> list[Given]:
     by_id = {change.record_id: change for change in changes}
     return [
