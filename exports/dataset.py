@@ -9,7 +9,6 @@ A release folder never changes. It is written under another name beside its plac
 """
 
 import hashlib
-import re
 import secrets
 import shutil
 from collections import Counter, defaultdict
@@ -30,6 +29,7 @@ from exports.layout import (
     rows_sha256,
     to_parquet,
 )
+from exports.markdown import public_name
 from exports.render import render, require_families, stop_tokens_in
 from schemas.errors import ReleaseError
 from schemas.example import Branch
@@ -66,7 +66,7 @@ _AnyRow = TypeVar("_AnyRow", SftRow, ProvenanceRow)
 
 
 def rows_of(approved: Sequence[Approved]) -> list[SftRow]:
-    """The published rows, in the order given."""
+    """The published rows, in the order given. Names of sources and models go without folders and servers."""
     return [_row(one) for one in approved]
 
 
@@ -81,7 +81,7 @@ def _row(one: Approved) -> SftRow:
         label=one.label,
         category=seed.category or "",
         style=seed.style or "",
-        source=seed.source,
+        source=public_name(seed.source),
         license=seed.license or "",
         structure=draft.structure,
         spans=tuple(StageSpan(name=s.name, start=s.span.start, end=s.span.end) for s in draft.stages),
@@ -105,13 +105,16 @@ def _provenance(one: Approved, include_harmful_traces: bool) -> ProvenanceRow:
         id=one.id,
         seed_id=one.seed.id,
         trace_id=one.trace.id,
-        trace_model=one.trace.model or "",
+        trace_model=public_name(one.trace.model or ""),
         trace_sha256=text_sha256(one.trace.text),
         answer_sha256=text_sha256(one.trace.answer),
         trace=one.trace.text if shown else "",
         label_from=one.label_from or "",
         model_verdict=one.draft.model_verdict or "",
-        pieces=one.pieces,
+        pieces=tuple(
+            piece.model_copy(update={"model": public_name(piece.model)}) if piece.model else piece
+            for piece in one.pieces
+        ),
         flags=tuple(check.rule for check in one.checks),
         decided_by=approval.decided_by,
         deciders=approval.deciders,
@@ -233,10 +236,7 @@ def write_release(
 
 
 def published_settings(settings: Release) -> dict[str, str | int | float | bool]:
-    """What a manifest tells of the export's settings: numbers, and a tokenizer that is on the Hub by its name there.
-
-    A tokenizer's path says where a person keeps files, and its last part may be anything: it is told as 'local'.
-    """
+    """What a manifest tells of the export's settings: numbers, and the tokenizer's name without any folder of ours."""
     told: dict[str, str | int | float | bool] = {
         field: value
         for field in (
@@ -251,8 +251,7 @@ def published_settings(settings: Release) -> dict[str, str | int | float | bool]
         )
         if (value := getattr(settings, field)) is not None
     }
-    on_hub = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", settings.tokenizer) and not Path(settings.tokenizer).exists()
-    return told | {"tokenizer": settings.tokenizer if on_hub else "local"}
+    return told | {"tokenizer": public_name(settings.tokenizer)}
 
 
 def _require_releasable(folder: Path, approved: Sequence[Approved], renders: Sequence[str]) -> None:

@@ -164,7 +164,7 @@ def rows_sha256(configs: Mapping[str, Mapping[str, Iterable[Mapping[str, Any]]]]
 
 
 def locate(folder: Path) -> Located:
-    """Configs, splits and files of a release folder, ours or another's. Never looks outside the folder.
+    """Configs, splits and files of a release folder, ours or another's; a card that points out of it is not followed.
 
     Raises ReleaseError where `folder` is no folder.
     """
@@ -178,11 +178,11 @@ def locate(folder: Path) -> Located:
     for config, split, pattern in _declared(configs, problems):
         where = f"{CARD}, configs: {config}/{split}"
         if not _inside(pattern):
-            problems.append((where, f"{pattern!r} points out of the release"))
+            problems.append((where, f"{pattern!a} points out of the release"))
             continue
-        found = tuple(sorted(path for path in folder.glob(pattern) if _is_within(path, folder)))
+        found = tuple(sorted(path for path in folder.glob(pattern) if path.is_file()))
         if not found:
-            problems.append((where, f"no file matches {pattern!r}"))
+            problems.append((where, f"no file matches {pattern!a}"))
         files.setdefault(config, {})[split] = files.get(config, {}).get(split, ()) + found
     return Located(files, said, tuple(problems))
 
@@ -221,9 +221,9 @@ def _declared(configs: object, problems: list[tuple[str, str]]) -> list[tuple[st
                         case {"split": str(split), "path": list(patterns)}:
                             declared.extend((name, split, str(pattern)) for pattern in patterns)
                         case _:
-                            problems.append((CARD, f"configs: {name}: not a split and a path: {str(file)[:80]!r}"))
+                            problems.append((CARD, f"configs: {name}: not a split and a path: {str(file)[:80]!a}"))
             case _:
-                problems.append((CARD, f"configs: neither a name nor files: {str(config)[:80]!r}"))
+                problems.append((CARD, f"configs: neither a name nor files: {str(config)[:80]!a}"))
     return declared
 
 
@@ -232,7 +232,7 @@ def _by_place(folder: Path) -> dict[str, dict[str, tuple[Path, ...]]]:
     files: dict[str, dict[str, tuple[Path, ...]]] = {}
     for pattern in ("data/*/*.parquet", "data/*.parquet", "*.parquet"):
         for path in sorted(folder.glob(pattern)):
-            if _is_within(path, folder):
+            if path.is_file():
                 config = path.parent.name if pattern.count("*") == 2 else DEFAULT
                 split = path.stem.split("-")[0]
                 files.setdefault(config, {})[split] = (*files.get(config, {}).get(split, ()), path)
@@ -244,10 +244,6 @@ def _by_place(folder: Path) -> dict[str, dict[str, tuple[Path, ...]]]:
 def _inside(pattern: str) -> bool:
     parts = pattern.replace("\\", "/").split("/")
     return bool(pattern) and not pattern.startswith(("/", "~")) and ".." not in parts and "://" not in pattern
-
-
-def _is_within(path: Path, folder: Path) -> bool:
-    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
 
 
 def _canonical(row: Mapping[str, Any]) -> str:

@@ -174,21 +174,31 @@ def test_an_empty_test_split_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokenizer", "told"),
+    ("name", "told"),
     [
         ("characters", "characters"),
         ("org/name", "org/name"),
-        ("/home/someone/model", "local"),
-        ("./model", "local"),
-        ("~/model", "local"),
-        ("https://example.invalid/m", "local"),
-        ("a/b/c", "local"),
+        ("/home/someone/model", "model"),
+        ("./model", "model"),
+        ("~/work/model", "model"),
+        ("https://someone:key@example.invalid", "unnamed"),
     ],
 )
-def test_a_manifest_tells_no_path(tokenizer: str, told: str) -> None:
-    settings = published_settings(Release(tokenizer=tokenizer))
+def test_no_path_and_no_address_is_published(name: str, told: str) -> None:
+    settings = published_settings(Release(tokenizer=name))
     assert settings["tokenizer"] == told
     assert set(settings) <= set(Release.model_fields)
+    one = few()[0]
+    one = one.model_copy(
+        update={
+            "seed": one.seed.model_copy(update={"source": name}),
+            "trace": one.trace.model_copy(update={"model": name}),
+            "pieces": tuple(piece.model_copy(update={"model": name}) for piece in one.pieces),
+        }
+    )
+    assert rows_of([one])[0].source == told
+    (provenance,) = provenance_of([one])
+    assert {provenance.trace_model, *(piece.model for piece in provenance.pieces)} == {told}
 
 
 def test_a_release_folder_never_changes(tmp_path: Path) -> None:
