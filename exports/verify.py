@@ -26,6 +26,7 @@ from exports.layout import (
     read_columns,
     rows_sha256,
 )
+from exports.licences import combine
 from exports.promises import of_form, of_provenance, of_row
 from exports.render import FAMILIES, render
 from schemas.errors import ReleaseError
@@ -264,9 +265,20 @@ def _of_card(located: Located, rows: Mapping[str, Sequence[SftRow]]) -> Iterator
         yield Finding(CARD, f"size_categories: {count} rows are {size_category(count)}")
     if front.get("configs") is None:
         yield Finding(CARD, "names no configs: which files are rows was guessed from their names", unchecked=True)
-    licenses = {row.license.casefold() for held in rows.values() for row in held}
-    if "license" in front and len(licenses) == 1 and str(front["license"]).casefold() not in licenses | {"other"}:
-        yield Finding(CARD, "license: every row says another one")
+    if (licence := front.get("license")) is not None:
+        yield from _of_licence(licence, [row for held in rows.values() for row in held])
+
+
+def _of_licence(said: object, rows: Sequence[SftRow]) -> Iterator[Finding]:
+    try:
+        combined = combine((row.source, row.license) for row in rows).id
+    except ReleaseError:
+        # What it says quotes the rows; and a set that calls its licence 'other' does not claim that they come to one.
+        what = "license: the rows' own licences have no rule here, or do not come to one"
+        yield Finding(CARD, what, unchecked=said == "other")
+    else:
+        if said != combined:
+            yield Finding(CARD, f"license: the rows' own licences come to {combined}")
 
 
 def _alike(findings: Iterable[Finding]) -> list[Finding]:
