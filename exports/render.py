@@ -8,6 +8,10 @@
 The prompt is what the model is given at inference, the completion all that it then has to say, to its stop token. So
 TRL's SFTTrainer trains every stage with its defaults, up to its `max_length` of 1,024 tokens. Neither holds a token
 that begins a text: tokenizers of R1 distills add it, and those of Qwen3 have none.
+
+Verified (tests/exports/test_render.py): prompts equal what the models' own templates render, in the copies that TRL
+ships, and the labels of a stock SFTTrainer, decoded, are the completion and nothing else. That was with small
+tokenizers that have the models' special tokens and split text as theirs do; the models' own were not at hand.
 """
 
 from collections.abc import Mapping
