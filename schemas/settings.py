@@ -134,7 +134,7 @@ class Release(Frozen):
     size: int = Field(default=1000, ge=2, description="rows, the test split's too")
     harmful_percent: float = Field(default=90.0, ge=0, le=100)
     hard_benign_percent: float = Field(
-        default=50.0, ge=0, le=100, description="of the benign rows: those that only sound harmful"
+        default=50.0, ge=0, le=100, description="of the benign rows, at least: those that only sound harmful"
     )
     adversarial_percent: float | None = Field(
         default=None, ge=0, le=100, description="rows in an attack's framing; None: as they come"

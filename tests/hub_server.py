@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-import huggingface_hub
+import huggingface_hub.constants
 import pytest
 
 from tests.hub_endpoints import Account, Answer, Asked, answer, refused

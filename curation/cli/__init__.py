@@ -23,6 +23,9 @@ COMMANDS = {
     "show": ("show", "Show a draft beside the trace it was made from."),
     "failures": ("failures", "List the rows that could not be made, each with its reason."),
     "review": ("review", "Review in Argilla: serve its page, send it drafts, bring the answers back."),
+    "export": ("export", "Choose exactly N approved rows and write a release."),
+    "push": ("push", "Bring a release to the Hugging Face Hub, and read it back."),
+    "verify": ("verify", "Check a release, a folder or one on the Hub."),
     "check-endpoint": ("check_endpoint", "Try an endpoint: reply form, speed, how often wrapped prompts flip it."),
 }
 

@@ -97,11 +97,15 @@ def answer_queue(page: "httpx.Client", dataset: str, say: Callable[[dict[str, An
 
 
 def by_checks(shown: Shown) -> Answer:
-    """Approves a draft that no check flags and leaves the others to somebody who can tell; repeats a prompt's label."""
+    """Approves a draft that no check flags and leaves the others to somebody who can tell; repeats a prompt's label.
+
+    That nothing vouches for a benign answer is no reason to be unsure: it is a question of its own, left open here.
+    """
     said = "by rule: it reads the checks alone"
     if shown.draft is None:
         return Answer({"label": shown.label or "unsure", "comment": said})
-    choice = Choice.UNSURE if shown.draft.checks else Choice.APPROVE
+    flags = {check.rule for check in shown.draft.checks} - {"answer_unverified"}
+    choice = Choice.UNSURE if flags else Choice.APPROVE
     values: dict[str, object] = {"decision": choice.value, "comment": said}
     if shown.draft.draft.branch == "benign":
         values["answer_right"] = AnswerRight.CANNOT_TELL.value

@@ -1,0 +1,178 @@
+"""From the ledger to the Hub and back into a trainer: export, push, verify, load_dataset, and the labels of TRL."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exports.render import FAMILIES
+from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion
+from tests.hub_server import HubServer, python, serving
+from tests.project import CURATE, Project
+
+pytestmark = pytest.mark.timeout(300)
+
+REPO = "ours/alttrain-40"
+MIX = ("--size", "40", "--mix", "harmful=30,benign=10")
+EXAMPLES = [
+    json.loads(line)
+    for path in sorted((Path(__file__).parents[1] / "curation/examples").glob("*.jsonl"))
+    for line in path.read_text("utf-8").splitlines()
+]
+
+
+def write_reasons(request: Received) -> Reply:
+    """A reason for whichever packaged example is asked about, in words of its own, and an understanding."""
+    asked = request.last_message
+    row = max((row for row in EXAMPLES if row["prompt"] in asked), key=lambda row: len(row["prompt"]))
+    number = EXAMPLES.index(row)
+    hurt = f"case {number} takes something from people who did not agree to it"
+    reason = hurt if row["label"] == "harmful" else f"case {number} hurts nobody and is of use to the person who asks"
+    reply = {"verdict": row["label"], "reason": reason, "understanding": f"The user asks: {row['prompt']}"}
+    wanted = json.dumps(request.body.get("response_format", {}))
+    return completion(json.dumps({name: said for name, said in reply.items() if f'"{name}"' in wanted}))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with FakeEndpoint(write_reasons) as fake:
+        made = Project(tmp_path_factory.mktemp("release"), fake.url)
+        made.run("add", "packaged")
+        done = made.run("generate")
+        assert done.returncode == 0, done.stderr
+        yield made
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[HubServer]:
+    with pytest.MonkeyPatch.context() as patch, serving(patch) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def exported(project: Project) -> dict[str, Any]:
+    done = project.run("export", *MIX, "--allow-unreviewed", "--render", ",".join(FAMILIES), "--json")
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture(scope="module")
+def pushed(project: Project, hub: HubServer, exported: dict[str, Any]) -> dict[str, Any]:
+    done = project.run("push", REPO, "--allow-unreviewed", "--json")
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_nothing_that_no_person_decided_on_is_exported_unless_that_is_allowed(project: Project) -> None:
+    done = project.run("export", *MIX)
+    assert done.returncode == 7
+    assert "nothing is approved in alttrain" in done.stderr
+    assert "--allow-unreviewed" in done.stderr
+    assert not (project.folder / "releases").exists()
+
+
+def test_a_release_has_exactly_the_rows_that_were_asked_for_and_verifies(
+    project: Project, exported: dict[str, Any]
+) -> None:
+    assert exported["rows"] == 40
+    assert exported["lacking"] == []
+    manifest = json.loads((project.folder / exported["release"] / "manifest.json").read_text())
+    assert manifest["by_label"] == {"benign": 10, "harmful": 30}
+    assert manifest["unreviewed"] == 40
+    assert (project.folder / exported["release"] / "README.md").read_text().count("40 of 40 rows") == 1
+    done = project.run("verify", exported["release"])
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "nothing is off" in done.stdout
+
+
+def test_a_quota_that_cannot_be_met_stops_the_export_and_says_what_would_help(project: Project) -> None:
+    done = project.run("export", "--size", "400", "--allow-unreviewed")
+    assert done.returncode == 7
+    assert "lacking" in done.stderr
+    assert "curate add" in done.stderr
+    assert "--allow-fewer" in done.stderr
+
+
+def test_a_release_that_was_changed_by_hand_is_off(project: Project, exported: dict[str, Any], tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "v1"
+    shutil.copytree(project.folder / exported["release"], copy)
+    with (copy / "README.md").open("a") as card:
+        card.write("one more line\n")
+    done = project.run("verify", str(copy))
+    assert done.returncode == 1
+    assert "README.md" in done.stdout
+
+
+def test_the_hub_gives_back_what_was_pushed_and_a_second_push_changes_nothing(
+    project: Project, hub: HubServer, pushed: dict[str, Any]
+) -> None:
+    assert (pushed["tag"], pushed["private"], pushed["unchanged"]) == ("v1", True, False)
+    commits = len(hub.repos[REPO].commits)
+    again = json.loads(project.run("push", REPO, "--allow-unreviewed", "--json").stdout)
+    assert (again["unchanged"], again["revision"]) == (True, pushed["revision"])
+    assert len(hub.repos[REPO].commits) == commits
+    done = project.run("verify", f"{REPO}@v1")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_unreviewed_rows_are_asked_for_again_by_the_push(project: Project, exported: dict[str, Any]) -> None:
+    done = project.run("push", REPO)
+    assert done.returncode == 7
+    assert "40 of 40 rows have no decision of a person" in done.stderr
+
+
+LOAD = """if True:
+    import json, sys
+    from datasets import load_dataset
+    train = load_dataset(sys.argv[1], sys.argv[2], split="train", revision="v1")
+    print(json.dumps(list(train)))
+    """
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_what_is_loaded_from_the_hub_is_trained_stage_by_stage_by_the_stock_trainer(
+    project: Project, hub: HubServer, pushed: dict[str, Any], tmp_path: Path
+) -> None:
+    from datasets import Dataset
+    from trl import SFTConfig
+
+    from tests.exports.small_tokenizer import small_tokenizer
+    from tests.exports.test_render import trained, trainer_of
+
+    rows = load(hub, tmp_path, "default")
+    rendered = load(hub, tmp_path, "r1")
+    assert [row["id"] for row in rows] == [row["id"] for row in rendered]
+    tokenizer = small_tokenizer("r1", [text for row in rows for text in (row["instruction"], row["response"])])
+    machine: dict[str, Any] = {"use_cpu": True, "bf16": False, "report_to": "none", "disable_tqdm": True}
+    args = SFTConfig(output_dir=str(tmp_path / "out"), **machine)
+    trainer = trainer_of(Dataset.from_list(rendered), args, tokenizer)
+    told = trained(trainer, [row["id"] for row in rows])
+    for row in rows:
+        text = told[row["id"]].text
+        for span in row["spans"]:
+            assert row["completion"][0]["content"][span["start"] : span["end"]] in text, (row["id"], span["name"])
+        assert text.endswith(FAMILIES["r1"].stop)
+
+
+def load(hub: HubServer, folder: Path, config: str) -> list[dict[str, Any]]:
+    loading = python(hub, folder / "home", LOAD, REPO, config)
+    out, err = loading.communicate(timeout=100)
+    assert loading.returncode == 0, err
+    rows: list[dict[str, Any]] = json.loads(out)
+    return rows
+
+
+def test_the_token_stands_in_no_file_and_no_message(project: Project, hub: HubServer, pushed: dict[str, Any]) -> None:
+    token = hub.environment()["HF_TOKEN"]
+    for path in (project.folder / "releases").rglob("*"):
+        assert not path.is_file() or token.encode() not in path.read_bytes()
+    assert not re.search(r"hf_\w", json.dumps(pushed))
+    assert CURATE.exists()
