@@ -30,7 +30,7 @@ from exports.layout import (
     to_parquet,
 )
 from exports.markdown import public_name
-from exports.render import render, require_families, stop_tokens_in
+from exports.render import holds_stop_token, render, require_families
 from schemas.errors import ReleaseError
 from schemas.example import Branch
 from schemas.release import (
@@ -177,9 +177,11 @@ def write_release(
     a disk that is full; UsageError for an unknown rendering. Whatever is raised, Ctrl-C too, nothing is left behind.
     """
     require_families(tuple(renders))
-    _require_releasable(folder, approved, renders)
+    _require_releasable(folder, approved)
     ordered = sorted(approved, key=lambda one: one.id)
-    sides = split(rows_of(ordered), settings.test_percent, settings.seed)
+    published = rows_of(ordered)
+    _require_renderable(published, renders)
+    sides = split(published, settings.test_percent, settings.seed)
     rows = {side: sides[side] for side in SPLITS if sides[side]}
     provenance = _like(rows, provenance_of(ordered, include_harmful_traces))
     configs: dict[str, Mapping[str, Sequence[Row]]] = {DEFAULT: rows, PROVENANCE: provenance}
@@ -254,7 +256,7 @@ def published_settings(settings: Release) -> dict[str, str | int | float | bool]
     return told | {"tokenizer": public_name(settings.tokenizer)}
 
 
-def _require_releasable(folder: Path, approved: Sequence[Approved], renders: Sequence[str]) -> None:
+def _require_releasable(folder: Path, approved: Sequence[Approved]) -> None:
     _require_free(folder)
     if not approved:
         raise ReleaseError("no approved rows, so there is nothing to release; review drafts first: curate review push")
@@ -264,8 +266,11 @@ def _require_releasable(folder: Path, approved: Sequence[Approved], renders: Seq
     twice = [key for key, count in Counter(one.id for one in approved).items() if count > 1]
     if twice:
         raise ReleaseError(f"row {twice[0]} is given twice; a release holds each revision once")
-    for family in renders:
-        stopping = [row.id for row in rows_of(approved) if stop_tokens_in(row, family)]
+
+
+def _require_renderable(rows: Sequence[SftRow], families: Sequence[str]) -> None:
+    for family in families:
+        stopping = [row.id for row in rows if holds_stop_token(row, family)]
         if stopping:
             raise ReleaseError(
                 f"rendering {family!r}: its stop token stands inside the text of {', '.join(stopping[:5])}, which "

@@ -89,7 +89,7 @@ def render(row: SftRow, family: str) -> RenderedRow:
     )
 
 
-def stop_tokens_in(row: SftRow, family: str) -> bool:
+def holds_stop_token(row: SftRow, family: str) -> bool:
     """Whether the completion itself holds the family's stop token: the model would learn to stop in mid-sentence."""
     return FAMILIES[family].stop in row.completion[0].content
 
