@@ -31,4 +31,6 @@ else
 fi
 step -C "$DEMO" review pull
 step -C "$DEMO" review status
+# Nobody, or next to nobody, has reviewed these rows: the card says so in its first line.
+step -C "$DEMO" export --size 40 --mix harmful=30,benign=10 --allow-unreviewed
 printf '\nnext: %s -C %s show      a table of drafts, then `show ID` for one of them\n\n' "$BIN/curate" "$DEMO"

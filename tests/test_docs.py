@@ -1,5 +1,6 @@
 """Commands and links in the docs are real: every `curate` line parses, and the README's own round is run."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ import click
 import pytest
 
 from curation.cli import LazyGroup, curate
+from curation.review.machine import Answer, answer_queue, datasets_of, log_in
 from tests.fake_endpoint import FakeEndpoint
+from tests.hub_server import serving
 from tests.project import ROWS_FILE, Project, agree
 
 ROOT = Path(__file__).parent.parent
@@ -74,21 +77,37 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.usefixtures("argilla_python")
-def test_the_round_of_the_readme_works_as_it_is_written(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+def test_the_round_of_the_readme_works_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     block = (ROOT / "README.md").read_text("utf-8").partition("## Use it")[2].partition("\n## ")[0]
     round_trip = [words for words in commands(block) if words[0] != "init"]
     making = ["add", "generate", "generate", "status", "show", "failures"]
     reviewing = ["serve", "annotators", "push", "pull", "status"]
-    assert [words[0] for words in round_trip] == making + ["review"] * len(reviewing)
-    assert [words[1] for words in round_trip[len(making) :]] == reviewing
-    with FakeEndpoint(agree) as fake:
+    assert [words[0] for words in round_trip] == [*making, *["review"] * len(reviewing), "export", "verify", "push"]
+    assert [words[1] for words in round_trip if words[0] == "review"] == reviewing
+    with FakeEndpoint(agree) as fake, serving(monkeypatch):
         project = Project(tmp_path, fake.url, prices=True)
         (tmp_path / "my_traces.jsonl").write_bytes(ROWS_FILE.read_bytes())
         try:
             for words in round_trip:
-                done = project.run(*words)
+                done = project.run(*("ours/name" if word == "org/name" else word for word in words))
                 assert done.returncode == 0, done.stderr
                 assert done.stdout
+                if words[:2] == ["review", "annotators"]:
+                    passwords = dict(re.findall(r"^(\w+) +password: (\S+)", done.stdout, re.MULTILINE))
+                if words[:2] == ["review", "push"]:
+                    answer_everything(tmp_path, passwords)
         finally:
             project.run("review", "stop")
         assert project.counts()["drafts"] == 8
+        assert project.query("SELECT DISTINCT kind FROM decisions") == [("person",)]
+
+
+def answer_everything(project: Path, passwords: dict[str, str]) -> None:
+    """What people do in the page between the README's push and pull."""
+    url = json.loads((project / "argilla/server.json").read_text())["url"]
+    assert passwords
+    for name, password in passwords.items():
+        with log_in(url, name, password) as page:
+            for dataset in datasets_of(page).values():
+                answer_queue(page, dataset, lambda record: Answer({"decision": "approve", "answer_right": "yes"}))
