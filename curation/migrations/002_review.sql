@@ -22,6 +22,7 @@ FROM drafts;
 DROP TABLE drafts;
 ALTER TABLE drafts_rebuilt RENAME TO drafts;
 CREATE UNIQUE INDEX drafts_standing ON drafts (trace_id, structure) WHERE retired_at IS NULL;
+CREATE INDEX drafts_retired ON drafts (trace_id, structure) WHERE retired_at IS NOT NULL;
 CREATE INDEX drafts_by_structure ON drafts (structure, branch);
 CREATE INDEX drafts_by_seed ON drafts (seed_id);
 

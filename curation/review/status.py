@@ -190,10 +190,10 @@ def _count_revisions(db: sqlite3.Connection, structure: str) -> tuple[OutcomeCou
 
 def _count_labels(db: sqlite3.Connection) -> tuple[OutcomeCounts, ...]:
     rows = db.execute(
-        """SELECT label, kind, COUNT(*) FROM decisions WHERE revision_id IS NULL AND id = (
-            SELECT said.id FROM decisions AS said WHERE said.seed_id = decisions.seed_id AND said.revision_id IS NULL
-            ORDER BY said.kind = 'person' DESC, said.id DESC LIMIT 1)
-        GROUP BY 1, 2"""
+        """SELECT label, kind, COUNT(*) FROM (
+            SELECT label, kind, ROW_NUMBER() OVER (PARTITION BY seed_id ORDER BY kind = 'person' DESC, id DESC) AS place
+            FROM decisions WHERE revision_id IS NULL)
+        WHERE place = 1 GROUP BY 1, 2"""
     )
     return _by_kind(tuple(Label), {(label, kind): number for label, kind, number in rows})
 
