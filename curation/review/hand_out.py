@@ -55,6 +55,7 @@ def plan_records(
         records = [record.model_copy(update={"blind": stays_blind(record, rules)}) for record in planned.records]
         insert_records(ledger, _with_room(ledger, records, rules))
         notes += planned.notes
+        _hand_over_adjudication(ledger, structure.name, annotators)
         notes += _plan_adjudication(ledger, structure.name, annotators)
     return tuple(dict.fromkeys(notes))
 
@@ -78,8 +79,18 @@ def _with_room(ledger: Ledger, planned: Sequence[ReviewRecord], rules: Review) -
     return sorted(planned, key=lambda record: record.position)[:room]
 
 
+def _hand_over_adjudication(ledger: Ledger, structure: str, annotators: Sequence[Annotator]) -> None:
+    """Names the adjudicators of now, where one came or left since a record was given out."""
+    changed = {}
+    for record in read_records(ledger, queue="adjudication", structure=structure):
+        judges = adjudicators_of(annotators, writers_of(ledger, str(record.revision_id)))
+        if judges != record.assigned:
+            changed[record.id] = (judges, record.needed)
+    reassign_records(ledger, changed)
+
+
 def _plan_adjudication(ledger: Ledger, structure: str, annotators: Sequence[Annotator]) -> Iterator[str]:
-    waiting = waiting_adjudication(ledger, structure)
+    waiting = waiting_adjudication(ledger, structure, standing(annotators))
     position = len(read_records(ledger, queue="adjudication", state="all"))
     insert_records(
         ledger,

@@ -58,17 +58,22 @@ def waiting_drafts(ledger: Ledger, structure: str, standing: Kind) -> list[Waiti
     ]
 
 
-def waiting_adjudication(ledger: Ledger, structure: str) -> list[Waiting]:
-    """Newest revisions that the adjudicator must decide and that stand in no open record for that, in order of id."""
+def waiting_adjudication(ledger: Ledger, structure: str, standing: Kind) -> list[Waiting]:
+    """Newest revisions that the adjudicator must decide and that stand in no open record for that, in order of id.
+
+    `standing`: as in `waiting_drafts`.
+    """
     rows = ledger.query(
         """SELECT review_now.seed_id, revision_id, branch, category,
+            (SELECT number FROM revisions WHERE revisions.id = review_now.revision_id),
             (SELECT COUNT(*) FROM review_records AS made
                 WHERE made.revision_id = review_now.revision_id AND made.queue = 'adjudication')
         FROM review_now
-        WHERE structure = ? AND outcome = 'adjudicate' AND NOT EXISTS (SELECT 1 FROM review_records
-            WHERE review_records.revision_id = review_now.revision_id AND queue = 'adjudication' AND closed_at IS NULL)
+        WHERE structure = ?1 AND outcome = 'adjudicate' AND (kind = 'person' OR ?2 = 'machine')
+            AND NOT EXISTS (SELECT 1 FROM review_records WHERE review_records.revision_id = review_now.revision_id
+                AND queue = 'adjudication' AND closed_at IS NULL)
         ORDER BY draft_id""",
-        (structure,),
+        (structure, standing),
     )
     return [
         Waiting(
@@ -77,10 +82,11 @@ def waiting_adjudication(ledger: Ledger, structure: str) -> list[Waiting]:
             cast(Branch, branch),
             _text(category),
             doubtful=True,
+            round=int(str(number)),
             needed=1,
             serial=int(str(made)),
         )
-        for seed, revision, branch, category, made in rows
+        for seed, revision, branch, category, number, made in rows
     ]
 
 
@@ -143,6 +149,11 @@ def writers_of(ledger: Ledger, revision: str) -> tuple[str, ...]:
         (revision,),
     )
     return tuple(sorted({name for (author,) in rows for name in str(author).split(", ")}))
+
+
+def is_newest(ledger: Ledger, revision: str) -> bool:
+    """Whether a revision is its draft's newest, and the draft stands."""
+    return bool(ledger.query("SELECT 1 FROM drafts_now WHERE revision_id = ?", (revision,)))
 
 
 # -- records

@@ -8,6 +8,7 @@ import pytest
 from curation.ledger import Ledger, insert_revision, now
 from curation.review.accounts import list_annotators, save_annotator, set_active
 from curation.review.hand_out import plan_records
+from curation.review.records import confirm_pushed, read_records
 from curation.review.responses import insert_decision
 from curation.review.shown import read_drafts
 from curation.structures import load_structure
@@ -55,6 +56,43 @@ def test_an_adjudicator_settles_no_text_of_their_own_while_another_is_there(
         with ledger.transaction() as db:
             insert_decision(db, str(seed), Decision(revision_id=revision, outcome="adjudicate", kind="person"))
         assert hand_out(ledger) == {"adjudication": asked}
+
+
+def adjudicate(ledger: Ledger, kind: Kind = "person") -> None:
+    ((seed, revision),) = ledger.query("SELECT seed_id, revision_id FROM drafts_now")
+    with ledger.transaction() as db:
+        insert_decision(db, str(seed), Decision(revision_id=str(revision), outcome="adjudicate", kind=kind))
+
+
+def test_what_an_adjudicator_leaves_open_is_handed_to_those_who_are_there(project: ReviewProject) -> None:
+    with project.ledger() as ledger:
+        add(ledger, "j1", role="adjudicator")
+        adjudicate(ledger)
+        assert hand_out(ledger) == {"adjudication": ["j1"]}
+        confirm_pushed(ledger, [record.id for record in read_records(ledger)])
+        assert read_records(ledger, state="unpushed") == []
+        add(ledger, "j2", role="adjudicator")
+        set_active(ledger, "j1", False)
+        assert hand_out(ledger) == {"adjudication": ["j2"]}
+        assert len(read_records(ledger, state="unpushed")) == 1
+        set_active(ledger, "j2", False)
+        assert hand_out(ledger) == {"adjudication": []}
+
+
+def test_the_adjudicators_record_is_of_the_round_of_its_text(project: ReviewProject) -> None:
+    with project.ledger() as ledger:
+        edit(ledger, "a1")
+        adjudicate(ledger)
+        hand_out(ledger)
+        assert [(record.queue, record.round) for record in read_records(ledger)] == [("adjudication", 2)]
+
+
+def test_what_machines_could_not_settle_goes_to_persons_who_join_and_to_no_adjudicator(project: ReviewProject) -> None:
+    with project.ledger() as ledger:
+        adjudicate(ledger, "machine")
+        add(ledger, "a1")
+        add(ledger, "j1", role="adjudicator")
+        assert hand_out(ledger) == {"drafts": ["a1"]}
 
 
 @pytest.mark.parametrize("kind", ["person", "machine"])
