@@ -134,8 +134,8 @@ def _save(
     trouble: Counter[str],
 ) -> Saved:
     """Keeps what is new on a page; what cannot be kept is counted in `trouble`."""
-    known = known_answers(ledger)
     records = find_records(ledger, {found.record_id for found in page})
+    known = known_answers(ledger, records)
     fresh: list[tuple[_Found, ReviewRecord, Annotator]] = []
     for found in page:
         name = names.get(found.user_id)
@@ -147,7 +147,7 @@ def _save(
             who = f"by {name!r}, whom the ledger does not know" if name else "by accounts that were deleted"
             mend = f": `curate review annotators add {name}` takes them" if name else ""
             trouble[f"answers {who}{mend}"] += 1
-        elif known.get((record.id, account.name), ("", ""))[1] != found.answered_at:
+        elif known.get(record.id, {}).get(account.name) != found.answered_at:
             fresh.append((found, record, account))
     shown = {one.record.id: one for one in show(ledger, list({record.id: record for _, record, _ in fresh}.values()))}
     responses: list[Response] = []

@@ -8,7 +8,7 @@ Answers must have been pulled before: what leaves a queue is deleted there.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from curation.ledger import Ledger
@@ -58,8 +58,10 @@ def close_settled(
     ledger: Ledger, argilla: "rg.Argilla", rules: Review, structures: Sequence[Structure], standing: Kind
 ) -> int:
     """Takes records out of Argilla that were decided or superseded, unless Argilla counts them complete; returns how
-    many left a queue. Raises ReviewError, LedgerError."""
+    many left a queue. One that was answered since the pull stays until the next. Raises ReviewError, LedgerError."""
     closed = superseded_records(ledger, standing)
+    known = known_answers(ledger, [record.id for record, _ in closed])
+    unread: set[str] = set()
     by_queue: dict[tuple[Queue, str], list[str]] = {}
     for record, _ in closed:
         structure = _structure_of(ledger, record, structures)
@@ -67,7 +69,8 @@ def close_settled(
     for (queue, structure), ids in by_queue.items():
         dataset = find_dataset(argilla, queue, structure, rules)
         if dataset is not None:
-            _delete(argilla, dataset.id, set(ids), ["pending"])
+            unread |= _delete(argilla, dataset.id, set(ids), ["pending"], known)
+    closed = [(record, why) for record, why in closed if record.id not in unread]
     close_records(ledger, ((record.id, why) for record, why in closed))
     return len(closed)
 
@@ -81,15 +84,26 @@ def _structure_of(ledger: Ledger, record: ReviewRecord, structures: Sequence[Str
     return structures[0].name
 
 
-def _delete(argilla: "rg.Argilla", dataset_id: object, external_ids: set[str], statuses: Sequence[str]) -> None:
-    """Deletes those of these records that have one of these statuses: 'pending' ones stand in somebody's queue."""
+def _delete(
+    argilla: "rg.Argilla",
+    dataset_id: object,
+    external_ids: set[str],
+    statuses: Sequence[str],
+    known: Mapping[str, Collection[str]],
+) -> set[str]:
+    """Deletes those of these records that have one of these statuses: 'pending' ones stand in somebody's queue.
+
+    `known`: who answered each record, as the ledger has it. Argilla deletes answers with their record, so one with
+    more answers than these stays; returns those.
+    """
     wanted: list[str] = []
+    unread: set[str] = set()
     offset = 0
     while True:
         with readable(argilla.api_url):
             reply = argilla.http_client.post(
                 f"/api/v1/datasets/{dataset_id}/records/search",
-                params={"offset": offset, "limit": 500},
+                params={"include": "responses", "offset": offset, "limit": 500},
                 json={
                     "filters": {
                         "and": [
@@ -106,13 +120,19 @@ def _delete(argilla: "rg.Argilla", dataset_id: object, external_ids: set[str], s
         items = reply.json()["items"]
         if not items:
             break
-        wanted += [item["record"]["id"] for item in items if item["record"]["external_id"] in external_ids]
+        for record in (item["record"] for item in items if item["record"]["external_id"] in external_ids):
+            answers = [one for one in record["responses"] or () if one["status"] in ("submitted", "discarded")]
+            if len(answers) > len(known.get(record["external_id"], ())):
+                unread.add(record["external_id"])
+            else:
+                wanted.append(record["id"])
         offset += len(items)
     for start in range(0, len(wanted), DELETE_BATCH):
         with readable(argilla.api_url):
             argilla.http_client.delete(
                 f"/api/v1/datasets/{dataset_id}/records", params={"ids": ",".join(wanted[start : start + DELETE_BATCH])}
             ).raise_for_status()
+    return unread
 
 
 def send(
@@ -136,7 +156,7 @@ def send(
         notes += _find_lost(ledger, argilla, dataset, queue, of)
         records = read_records(ledger, queue=queue, structure=of, state="unpushed")
         if begun := _begun_by_machines(ledger, records, annotators):
-            _delete(argilla, dataset.id, begun, ["pending", "completed"])
+            _delete(argilla, dataset.id, set(begun), ["pending", "completed"], begun)
         for start in range(0, len(records), BATCH):
             lot = records[start : start + BATCH]
             bad = _send_lot(ledger, argilla, dataset, lot, rules)
@@ -147,16 +167,17 @@ def send(
     return Pushed(sent, tuple(refused), tuple(notes))
 
 
-def _begun_by_machines(ledger: Ledger, records: Sequence[ReviewRecord], annotators: Sequence[Annotator]) -> set[str]:
-    """Those of these records that only accounts answered whose answers do not count. Argilla would take such an answer
-    for one of those that complete the record, so it gets the record anew; the ledger keeps what was answered."""
+def _begun_by_machines(
+    ledger: Ledger, records: Sequence[ReviewRecord], annotators: Sequence[Annotator]
+) -> dict[str, Collection[str]]:
+    """Those of these records that only accounts answered whose answers do not count, with who did. Argilla would take
+    such an answer for one of those that complete the record, so it gets the record anew; the ledger keeps what was
+    answered."""
     ignored = unheard(annotators)
     if not ignored or not records:
-        return set()
-    answered: dict[str, set[str]] = {}
-    for record, name in known_answers(ledger):
-        answered.setdefault(record, set()).add(name)
-    return {record.id for record in records if record.id in answered and answered[record.id] <= ignored}
+        return {}
+    answered = known_answers(ledger, [record.id for record in records])
+    return {record: names for record, names in answered.items() if ignored.issuperset(names)}
 
 
 def _find_lost(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
 from curation.ledger import Ledger, now
-from schemas.example import Label
+from schemas.example import Branch, Label
 from schemas.review import Candidate, Decision, Kind, Queue, Response
 
 _SAID = ("status", "choice", "label", "answer_right", "problems", "texts", "candidate", "spans", "comment")
@@ -57,17 +57,24 @@ def save_responses(ledger: Ledger, responses: Iterable[Response]) -> Saved:
     return Saved(new, changed)
 
 
-def known_answers(ledger: Ledger) -> dict[tuple[str, str], tuple[str, str]]:
-    """(status, time by the server's clock) of every newest answer, by record and annotator."""
-    rows = ledger.query("SELECT record_id, annotator, status, answered_at FROM responses_now")
-    return {(str(record), str(name)): (str(status), str(at)) for record, name, status, at in rows}
+def known_answers(ledger: Ledger, records: Iterable[str]) -> dict[str, dict[str, str]]:
+    """When, by the server's clock, everybody gave their newest answer to these records, by record and annotator."""
+    known: dict[str, dict[str, str]] = {}
+    for record, name, at in ledger.query(
+        "SELECT record_id, annotator, answered_at FROM responses_now"
+        " WHERE record_id IN (SELECT value FROM JSON_EACH(?))",
+        (json.dumps(list(records)),),
+    ):
+        known.setdefault(str(record), {})[str(name)] = str(at)
+    return known
 
 
-class Asked(NamedTuple):
-    """A record whose answers count, with them. `revision_id` is None where it is the label of a prompt."""
+class AnsweredRecord(NamedTuple):
+    """A record whose answers count, with them. `revision_id` and `branch` are None where a prompt's label is asked."""
 
     seed_id: str
     revision_id: str | None
+    branch: Branch | None
     record_id: str
     queue: Queue
     round: int
@@ -76,14 +83,14 @@ class Asked(NamedTuple):
     responses: tuple[Response, ...]
 
 
-def read_answered(ledger: Ledger, *, labels: bool) -> list[Asked]:
+def read_answered(ledger: Ledger, *, labels: bool) -> list[AnsweredRecord]:
     """Records with answers that count: of prompts, or of newest revisions of drafts that stand.
 
     In order of seed, revision and age of the record. Gold and repeats are not among them, nor are answers to a
     revision that a newer one has superseded: they are kept and decide nothing.
     """
     records = ledger.query(
-        """SELECT review_records.seed_id, review_records.revision_id, review_records.id, queue, round, needed,
+        """SELECT review_records.seed_id, review_records.revision_id, branch, review_records.id, queue, round, needed,
             candidates
         FROM review_records LEFT JOIN drafts_now ON drafts_now.revision_id = review_records.revision_id
         WHERE purpose = 'review' AND (queue = 'labels') = ? AND (queue = 'labels' OR drafts_now.revision_id IS NOT NULL)
@@ -91,11 +98,12 @@ def read_answered(ledger: Ledger, *, labels: bool) -> list[Asked]:
         ORDER BY review_records.seed_id, review_records.revision_id, planned_at, position""",
         (labels,),
     )
-    responses = read_responses(ledger, [str(row[2]) for row in records])
+    responses = read_responses(ledger, [str(row[3]) for row in records])
     return [
-        Asked(
+        AnsweredRecord(
             seed_id=str(seed),
             revision_id=None if revision is None else str(revision),
+            branch=cast("Branch | None", branch),
             record_id=str(record),
             queue=cast(Queue, queue),
             round=int(str(round_number)),
@@ -103,7 +111,7 @@ def read_answered(ledger: Ledger, *, labels: bool) -> list[Asked]:
             candidates=tuple(Candidate.model_validate(c) for c in json.loads(str(candidates))),
             responses=tuple(responses[str(record)]),
         )
-        for seed, revision, record, queue, round_number, needed, candidates in records
+        for seed, revision, branch, record, queue, round_number, needed, candidates in records
     ]
 
 

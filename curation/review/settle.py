@@ -12,12 +12,18 @@ from typing import NamedTuple
 from curation.checks import CheckedRow, check
 from curation.ledger import Ledger, insert_revision, now
 from curation.reference import samples_agree
-from curation.review import decide as rules_of
 from curation.review.assign import is_heard
-from curation.review.decide import adjudicate_failed_edit, approve_edited, decide, decide_label
-from curation.review.records import writers_of
-from curation.review.responses import (
+from curation.review.decide import (
     Asked,
+    LabelDecision,
+    adjudicate_failed_edit,
+    approve_edited,
+    decide,
+    decide_label,
+)
+from curation.review.records import is_newest, writers_of
+from curation.review.responses import (
+    AnsweredRecord,
     insert_decision,
     insert_label,
     insert_label_decision,
@@ -65,25 +71,26 @@ def settle(ledger: Ledger, house: House) -> Settled:
     """Decides everything that the answers in the ledger allow. Raises LedgerError."""
     outcomes: Counter[str] = Counter()
     revisions, labels = 0, _settle_labels(ledger, house)
-    answered = read_answered(ledger, labels=False)
-    drafts = read_drafts(ledger, {one.revision_id for one in answered if one.revision_id})
-    for revision, group in groupby(answered, key=lambda one: one.revision_id or ""):
-        draft, records = drafts[revision], list(group)
-        decision, responses, offered = _decide(ledger, house, records, draft)
-        revised = _revise(ledger, house, draft, decision) if decision.outcome == "edited" else None
+    for revision, group in groupby(read_answered(ledger, labels=False), key=lambda one: one.revision_id or ""):
+        records = list(group)
+        seed = records[0].seed_id
+        decision, responses, offered = _decide(ledger, house, revision, records)
+        revised = _revise(ledger, house, revision, decision) if decision.outcome == "edited" else None
         if isinstance(revised, Failure):
             decision, revised = adjudicate_failed_edit(decision, responses, revised.reason, offered), None
-        if _is_known(decision, newest_decision(ledger, revision, decision.kind)):
+        if _is_known(ledger, decision):
             continue
         with ledger.transaction() as db:
-            insert_decision(db, draft.seed_id, decision)
+            if not is_newest(ledger, revision) or _is_known(ledger, decision):  # another pull was here since
+                continue
+            insert_decision(db, seed, decision)
             if revised:
                 author = ", ".join(decision.candidates[0].authors)
                 insert_revision(db, revised.draft, revised.results, author, decision.kind, {}, now())
                 if decision.final:
-                    insert_decision(db, draft.seed_id, approve_edited(decision, revised.draft.revision_id))
+                    insert_decision(db, seed, approve_edited(decision, revised.draft.revision_id))
             if decision.outcome == "relabelled" and decision.label:
-                insert_label(db, draft.seed_id, decision.label, decision.kind, decision.deciders, f"said of {revision}")
+                insert_label(db, seed, decision.label, decision.kind, decision.deciders, f"said of {revision}")
         revisions += revised is not None
         labels += decision.outcome == "relabelled"
         outcomes[decision.outcome] += 1
@@ -91,19 +98,20 @@ def settle(ledger: Ledger, house: House) -> Settled:
 
 
 def _decide(
-    ledger: Ledger, house: House, records: Sequence[Asked], draft: Draft
+    ledger: Ledger, house: House, revision: str, records: Sequence[AnsweredRecord]
 ) -> tuple[Decision, tuple[Response, ...], tuple[Candidate, ...]]:
     """The adjudicator's word where there is one, else what the annotators' answers come to; the newest record first.
 
     With it the answers that it rests on, and the edits that these had to choose from.
     """
-    writers = writers_of(ledger, draft.revision_id)
+    writers = writers_of(ledger, revision)
     newest_first = sorted(reversed(records), key=lambda record: record.queue != "adjudication")
     for record in newest_first:
         responses = _heard(record, house)
-        asked = rules_of.Asked(
-            revision_id=draft.revision_id,
-            branch=draft.branch,
+        assert record.branch is not None, "a revision is of a draft"
+        asked = Asked(
+            revision_id=revision,
+            branch=record.branch,
             round=record.round,
             needed=record.needed,
             writers=writers,
@@ -116,19 +124,21 @@ def _decide(
     return decision, responses, record.candidates
 
 
-def _heard(record: Asked, house: House) -> tuple[Response, ...]:
+def _heard(record: AnsweredRecord, house: House) -> tuple[Response, ...]:
     return tuple(response for response in record.responses if is_heard(response.kind, house.standing))
 
 
-def _is_known(decision: Decision, last: Decision | None) -> bool:
+def _is_known(ledger: Ledger, decision: Decision) -> bool:
+    last = newest_decision(ledger, decision.revision_id, decision.kind)
     if last is None:
         return decision.outcome == "waiting"
     # Whether an edit is final shows in what was made of it, so the ledger does not keep it.
     return decision.model_copy(update={"final": False}) == last
 
 
-def _revise(ledger: Ledger, house: House, draft: Draft, decision: Decision) -> _Revised | Failure:
+def _revise(ledger: Ledger, house: House, revision: str, decision: Decision) -> _Revised | Failure:
     """The edited revision with its check results, or what stops it."""
+    draft = read_drafts(ledger, [revision])[revision]
     revised = revise(draft, decision.candidates[0].texts, decision.kind)
     if isinstance(revised, Failure):
         return revised
@@ -160,9 +170,15 @@ def _settle_labels(ledger: Ledger, house: House) -> int:
         decided = decide_label(one.needed, _heard(one, house))
         if decided.label is None:
             continue
-        if newest_label_decision(ledger, one.seed_id, decided.kind) == (decided.label, decided.deciders):
+        if _is_label_known(ledger, one.seed_id, decided):
             continue
         with ledger.transaction() as db:
+            if _is_label_known(ledger, one.seed_id, decided):  # another pull was here since
+                continue
             insert_label_decision(db, one.seed_id, decided.label, decided.kind, decided.reasons, decided.deciders)
         made += 1
     return made
+
+
+def _is_label_known(ledger: Ledger, seed: str, decided: LabelDecision) -> bool:
+    return newest_label_decision(ledger, seed, decided.kind) == (decided.label, decided.deciders)

@@ -198,6 +198,26 @@ def test_a_persons_edit_of_a_verbatim_stage_is_a_note_and_not_a_block(ledger: Le
     assert ledger.query("SELECT author, author_kind FROM revisions WHERE number = 2") == [("a0", "person")]
 
 
+def test_two_pulls_at_once_decide_the_same_once(ledger: Ledger) -> None:
+    record = next(r for r in plan(ledger, people("person")) if _branch(ledger, r) == "harmful")
+    edit = {"texts": {"answer": "I can't help with taking it, but I can help you ask."}}
+    save_responses(ledger, [say(record, "a0", Choice.EDIT, **edit), say(record, "a1")])
+    others: list[Settled] = []
+
+    def other_pull_first(statement: str) -> None:
+        """After this pull has looked what was decided, before it writes."""
+        if statement.startswith("BEGIN") and not others:
+            with Ledger.open(ledger.path) as other:
+                others.append(decide(other))
+
+    ledger.connection.set_trace_callback(other_pull_first)
+    late = decide(ledger)
+    assert [(one.decisions, one.revisions) for one in others] == [({"edited": 1}, 1)]
+    assert (late.decisions, late.revisions) == ({}, 0)
+    assert ledger.query("SELECT outcome FROM decisions") == [("edited",)]
+    assert ledger.query("SELECT COUNT(*) FROM revisions WHERE number = 2") == [(1,)]
+
+
 # -- the audit trail
 
 

@@ -198,6 +198,31 @@ def _user_id(project: ReviewProject, name: str) -> str:
     return next(str(u["id"]) for u in owner_of(project).get("/api/v1/users").json()["items"] if u["username"] == name)
 
 
+def test_an_answer_that_comes_while_its_record_leaves_the_queue_is_not_deleted_with_it(
+    argilla_server: ReviewServer, tmp_path: Path
+) -> None:
+    project = ReviewProject(tmp_path, argilla_server, settings=PLAIN + "overlap = 3\n")
+    project.add_annotators("a1", "a2", "a3")
+    push(project)
+    project.answer("a1", lambda record: Answer({"decision": "reject", "problems": ["unsafe_detail"]}))
+    late: list[int] = []
+
+    def answer_first(request: Passing) -> None:
+        """a2 answers after the pull, before what is held for the adjudicator is taken out of the queue."""
+        if "/records/search" in request.path and '"pending"' in request.body and not late:
+            late.append(0)
+            late[0] = project.answer("a2", lambda record: APPROVE)
+
+    with FaultProxy(argilla_server.url, answer_first) as proxy:
+        through(project, proxy)
+        project.run("review", "push")
+        assert late == [8]
+        assert len(in_argilla(project)) == 8
+        assert pull(project)["new"] == 8
+        assert push(project)["closed"] == 8
+    assert in_argilla(project) == []
+
+
 def test_a_saved_draft_of_an_answer_is_not_pulled(project: ReviewProject) -> None:
     push(project)
     name = project.name("a1")
