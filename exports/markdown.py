@@ -12,7 +12,7 @@ import re
 import textwrap
 import unicodedata
 
-WIDTH = 88
+WIDTH = 76
 """Columns of a block: a block does not wrap on the page, it has to be scrolled sideways."""
 
 _INVISIBLE = frozenset(

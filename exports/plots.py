@@ -170,8 +170,7 @@ def agreement(measured: Sequence[Agreement]) -> Picture | None:
         ("Krippendorff's alpha", "o", "#00805e", -0.15, lambda one: one.alpha),
         ("Gwet's AC1", "D", "#8c5bb0", 0.15, lambda one: one.ac1),
     ]
-    answers = sum(one.answers for one in shown if one.question == shown[0].question)
-    title = f"Agreement of annotators (n = {answers:,} answers)"
+    title = f"Agreement, with 95 % intervals (n = {shown[0].answers:,} answers)"
     with _figure(1.75 + 0.52 * len(shown), title) as (figure, save):
         tall = figure.get_figheight()
         axes = figure.add_axes((0.4, 0.66 / tall, 0.56, 1 - 1.46 / tall))
@@ -198,11 +197,10 @@ def agreement(measured: Sequence[Agreement]) -> Picture | None:
         axes.axvline(0, color=FAINT, linewidth=1)
         axes.grid(axis="x", color=EDGE, linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.set_xlabel("0: chance, 1: perfect; 95 % intervals" + ("; hollow: machines" if machines else ""))
+        axes.set_xlabel("0: chance, 1: perfect" + ("; hollow: machine accounts" if machines else ""))
         _legend(figure)
         told = "; ".join(
-            f"{name}: alpha {_number(one.alpha)}, AC1 {_number(one.ac1)}"
-            for name, one in zip(names, shown, strict=True)
+            f"{name}: alpha {say(one.alpha)}, AC1 {say(one.ac1)}" for name, one in zip(names, shown, strict=True)
         )
         return Picture("agreement", f"Agreement with 95 % intervals. {told}", save())
 
@@ -297,7 +295,8 @@ def _letters() -> frozenset[int]:
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
-def _number(coefficient: Coefficient) -> str:
+def say(coefficient: Coefficient) -> str:
+    """e.g. '0.71 (0.62 to 0.78)'."""
     if coefficient.value is None:
         return "not defined"
     if coefficient.low is None or coefficient.high is None:

@@ -81,6 +81,11 @@ class Tally(NamedTuple):
         return self.labels.total
 
     @property
+    def characters(self) -> int:
+        """In stages and answers."""
+        return sum(count for labels in self.origins.values() for count in labels.values())
+
+    @property
     def unreviewed(self) -> int:
         """Rows without a person's decision."""
         return sum(row.total for row in self.deciders if row.name != "person")
