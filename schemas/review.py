@@ -8,7 +8,7 @@ An approval binds one revision. Whether an edit happened is read from the text, 
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ Role = Literal["annotator", "adjudicator"]
 
 Queue = Literal["labels", "calibration", "drafts", "adjudication"]
 """Each is one dataset in Argilla. Calibration is `drafts` with everybody on every record."""
+
+QUEUES: tuple[Queue, ...] = get_args(Queue)
 
 Purpose = Literal["review", "gold", "repeat"]
 """gold: the right answer is known. repeat: shown again to who answered it. Neither counts in a decision."""

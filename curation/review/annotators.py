@@ -48,13 +48,9 @@ class Added(NamedTuple):
     """None: Argilla had an account of that name, which keeps its password."""
 
 
-def adjudication_workspace(workspace: str) -> str:
-    return f"{workspace}-adjudication"
-
-
 def workspace_of(workspace: str, role: Role) -> str:
     """The workspace that accounts of this role are members of."""
-    return adjudication_workspace(workspace) if role == "adjudicator" else workspace
+    return f"{workspace}-adjudication" if role == "adjudicator" else workspace
 
 
 def ensure_workspace(argilla: "rg.Argilla", name: str) -> "rg.Workspace":

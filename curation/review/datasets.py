@@ -9,6 +9,7 @@ alttrain-adjudication       what annotators could not settle     workspace `cura
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from curation.review.annotators import workspace_of
 from curation.review.assign import asked
 from curation.review.connect import readable
 from curation.review.page.questions import DISTRIBUTION, differs, settings_for
@@ -20,8 +21,6 @@ from schemas.structure import Structure
 if TYPE_CHECKING:
     import argilla as rg
 
-QUEUES: tuple[Queue, ...] = ("labels", "calibration", "drafts", "adjudication")
-
 
 def dataset_name(queue: Queue, structure: str) -> str:
     return "labels" if queue == "labels" else f"{structure}-{queue}"
@@ -29,7 +28,7 @@ def dataset_name(queue: Queue, structure: str) -> str:
 
 def workspace_name(queue: Queue, rules: Review) -> str:
     """Adjudication has a workspace of its own, which annotators are no members of."""
-    return f"{rules.workspace}-adjudication" if queue == "adjudication" else rules.workspace
+    return workspace_of(rules.workspace, "adjudicator" if queue == "adjudication" else "annotator")
 
 
 def answers_to_complete(queue: Queue, rules: Review, annotators: Sequence[Annotator]) -> int:

@@ -1,12 +1,8 @@
 """What planning needs to know of the records that were given out already, out of the ledger."""
 
-import json
-
 from curation.ledger import Ledger
 from curation.review.assign import Given
-from schemas.review import ReviewRecord
-
-_COLUMNS = ", ".join(f"review_records.{name}" for name in ReviewRecord.model_fields)
+from curation.review.records import RECORD_COLUMNS, read_record
 
 
 def read_given(ledger: Ledger) -> list[Given]:
@@ -22,7 +18,7 @@ def read_given(ledger: Ledger) -> list[Given]:
         wrote.setdefault(str(draft), set()).update(str(author).split(", "))
     given = []
     for row in ledger.query(
-        f"""SELECT {_COLUMNS}, seeds.category, drafts.branch, drafts.id, closed_at IS NULL
+        f"""SELECT {RECORD_COLUMNS}, seeds.category, drafts.branch, drafts.id, closed_at IS NULL
         FROM review_records
         JOIN seeds ON seeds.id = review_records.seed_id
         LEFT JOIN revisions ON revisions.id = review_records.revision_id
@@ -30,9 +26,7 @@ def read_given(ledger: Ledger) -> list[Given]:
         ORDER BY queue, position, review_records.id"""  # noqa: S608
     ):
         *columns, category, branch, draft, is_open = row
-        data = dict(zip(ReviewRecord.model_fields, columns, strict=True))
-        lists = {name: json.loads(str(data[name])) for name in ("assigned", "candidates")}
-        record = ReviewRecord.model_validate(data | lists)
+        record = read_record(columns)
         given.append(
             Given(
                 record,

@@ -14,10 +14,9 @@ from typing import Literal, NamedTuple
 from curation.review.assign import Given, adjudicators_of, asked, choose_annotators, may_take, tail_of, turns_of
 from curation.review.hidden import mix
 from curation.review.queue import Waiting, choose_calibration, draw, order, record_id
+from curation.review.shown import NOBODY_ELSE
 from schemas.review import Annotator, Queue, ReviewRecord
 from schemas.settings import Review
-
-NOBODY_LEFT = "every annotator wrote this text or opted out of its category"
 
 
 class Plan(NamedTuple):
@@ -157,6 +156,6 @@ def _notes(asked: int, short: Counter[int], adjudicated: int, unasked: int, reco
                 " others wrote the text or opted out of its category"
             )
     if adjudicated:
-        yield f"{adjudicated:,} of {records:,} records go to the adjudicator: {NOBODY_LEFT}"
+        yield f"{adjudicated:,} of {records:,} records go to the adjudicator: {NOBODY_ELSE}"
     if unasked:
         yield f"{unasked:,} prompts are not asked about: every annotator opted out of their category"

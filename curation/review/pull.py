@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.ledger import Ledger
 from curation.review.connect import readable
-from curation.review.datasets import QUEUES, dataset_name, find_dataset
+from curation.review.datasets import dataset_name, find_dataset
 from curation.review.guidelines import in_force_at, versions_in_force
 from curation.review.page.answers import Answered, read_response, skipped_response
 from curation.review.records import find_records
 from curation.review.responses import Saved, known_answers, save_responses
 from curation.review.shown import show
-from schemas.review import Annotator, Queue, Response, ReviewRecord
+from schemas.review import QUEUES, Annotator, Queue, Response, ReviewRecord
 from schemas.settings import Review
 from schemas.structure import Structure
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from curation.ledger import Ledger
 from curation.review.assign import unheard
 from curation.review.connect import readable
-from curation.review.datasets import QUEUES, find_dataset, open_dataset
+from curation.review.datasets import find_dataset, open_dataset
 from curation.review.page.questions import to_argilla
 from curation.review.records import (
     close_records,
@@ -27,7 +27,7 @@ from curation.review.responses import known_answers
 from curation.review.shown import Shown, show
 from curation.review.suggest import suggest
 from schemas.errors import ReviewError
-from schemas.review import Annotator, Kind, Queue, ReviewRecord
+from schemas.review import QUEUES, Annotator, Kind, Queue, ReviewRecord
 from schemas.settings import Review
 from schemas.structure import Structure
 

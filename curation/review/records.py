@@ -1,8 +1,7 @@
-"""The ledger's side of the queues: which revisions wait for review, which records were made of them, what they show.
+"""The ledger's side of the queues: which revisions wait for review, and which records were made of them.
 
 waiting_drafts, waiting_adjudication, waiting_labels     rows that have no record yet
 insert_records, confirm_pushed, close_records            what became of a record
-show                                                     a record with all that stands in it
 """
 
 import json
@@ -14,7 +13,7 @@ from curation.review.queue import Waiting
 from schemas.example import Branch
 from schemas.review import Candidate, Kind, Queue, ReviewRecord
 
-_RECORD_COLUMNS = ", ".join(ReviewRecord.model_fields)
+RECORD_COLUMNS = ", ".join(f"review_records.{name}" for name in ReviewRecord.model_fields)
 _LISTS = ("assigned", "candidates")
 
 
@@ -165,7 +164,7 @@ def insert_records(ledger: Ledger, records: Iterable[ReviewRecord]) -> int:
     with ledger.transaction() as db:
         before = db.total_changes
         db.executemany(
-            f"INSERT OR IGNORE INTO review_records ({_RECORD_COLUMNS}, planned_at)"  # noqa: S608
+            f"INSERT OR IGNORE INTO review_records ({', '.join(ReviewRecord.model_fields)}, planned_at)"  # noqa: S608
             f" VALUES ({', '.join('?' * len(ReviewRecord.model_fields))}, ?)",
             ((*_columns(record), at) for record in records),
         )
@@ -187,22 +186,22 @@ def read_records(
         "all": "1",
     }
     rows = ledger.query(
-        f"""SELECT {_RECORD_COLUMNS} FROM review_records
+        f"""SELECT {RECORD_COLUMNS} FROM review_records
         WHERE {conditions[state]} AND (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR (SELECT structure FROM drafts
             WHERE drafts.id = SUBSTR(revision_id, 1, INSTR(revision_id, '.') - 1)) = ?2)
         ORDER BY queue, position, id""",  # noqa: S608
         (queue, structure),
     )
-    return [_record(row) for row in rows]
+    return [read_record(row) for row in rows]
 
 
 def find_records(ledger: Ledger, ids: Iterable[str]) -> dict[str, ReviewRecord]:
     """Those of these records that the ledger has, open or not, by id."""
     rows = ledger.query(
-        f"SELECT {_RECORD_COLUMNS} FROM review_records WHERE id IN (SELECT value FROM JSON_EACH(?))",  # noqa: S608
+        f"SELECT {RECORD_COLUMNS} FROM review_records WHERE id IN (SELECT value FROM JSON_EACH(?))",  # noqa: S608
         (json.dumps(list(ids)),),
     )
-    return {record.id: record for record in map(_record, rows)}
+    return {record.id: record for record in map(read_record, rows)}
 
 
 def confirm_pushed(ledger: Ledger, ids: Iterable[str]) -> None:
@@ -233,9 +232,8 @@ def superseded_records(ledger: Ledger, standing: Kind) -> list[tuple[ReviewRecor
 
     `standing`: whose answers the project waits for. Where that is persons', a machine's decision ends nothing.
     """
-    names = ", ".join(f"review_records.{name}" for name in ReviewRecord.model_fields)
     rows = ledger.query(
-        f"""SELECT {names},
+        f"""SELECT {RECORD_COLUMNS},
             CASE WHEN purpose <> 'review' THEN 'answered'
                 WHEN review_records.revision_id IS NULL THEN 'labelled'
                 WHEN review_now.revision_id IS NULL THEN 'superseded' ELSE 'decided' END
@@ -255,7 +253,7 @@ def superseded_records(ledger: Ledger, standing: Kind) -> list[tuple[ReviewRecor
         ORDER BY queue, position, review_records.id""",  # noqa: S608
         (standing,),
     )
-    return [(_record(row[:-1]), str(row[-1])) for row in rows]
+    return [(read_record(row[:-1]), str(row[-1])) for row in rows]
 
 
 def close_records(ledger: Ledger, closed: Iterable[tuple[str, str]]) -> None:
@@ -273,7 +271,8 @@ def _columns(record: ReviewRecord) -> tuple[object, ...]:
     return tuple(json.dumps(data[name]) if name in _LISTS else data[name] for name in ReviewRecord.model_fields)
 
 
-def _record(row: Sequence[object]) -> ReviewRecord:
+def read_record(row: Sequence[object]) -> ReviewRecord:
+    """A record from its RECORD_COLUMNS."""
     data = dict(zip(ReviewRecord.model_fields, row, strict=True))
     return ReviewRecord.model_validate(data | {name: json.loads(str(data[name])) for name in _LISTS})
 

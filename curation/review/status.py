@@ -20,9 +20,7 @@ from curation.review.responses import read_responses
 from curation.status import snapshot
 from schemas.example import Branch, Label
 from schemas.report import Adjudicated, Disputed, OutcomeCounts, QueueCounts, ReviewStatus
-from schemas.review import Kind, Problem, Purpose, Queue, Response
-
-QUEUES: tuple[Queue, ...] = ("labels", "calibration", "drafts", "adjudication")
+from schemas.review import QUEUES, Kind, Problem, Purpose, Queue, Response
 
 OUTCOMES = ("approved", "edited", "rejected", "relabelled", "adjudicate")
 """All but 'waiting', which is no decision yet."""

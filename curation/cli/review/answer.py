@@ -10,11 +10,12 @@ from curation.cli.project import load_settings, open_ledger
 from curation.cli.review.pull import reviewed_structures
 from curation.review.accounts import find_annotator
 from curation.review.connect import address
-from curation.review.datasets import QUEUES, dataset_name
+from curation.review.datasets import dataset_name
 from curation.review.machine import Answer, answer_queue, by_checks, datasets_of, log_in
 from curation.review.records import find_records
 from curation.review.shown import show
 from schemas.errors import UsageError
+from schemas.review import QUEUES
 
 
 @click.command("answer")

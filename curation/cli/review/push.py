@@ -11,13 +11,12 @@ from curation.cli.review.pull import bring_answers
 from curation.review.accounts import list_annotators
 from curation.review.assign import standing
 from curation.review.connect import connect
-from curation.review.datasets import QUEUES
 from curation.review.guidelines import keep_version, read_guidelines
 from curation.review.hand_out import plan_records
 from curation.review.push import Pushed, close_settled, send
 from curation.structures import load_structure
 from schemas.errors import ReviewError
-from schemas.review import Queue
+from schemas.review import QUEUES, Queue
 
 
 @click.command("push")

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from curation.review.page.fields import letter_of
 from curation.review.page.own_text import OwnText
 from curation.review.page.questions import BOX, CANDIDATES, prefilled
+from curation.review.revise import plain
 from curation.review.shown import Shown
 from schemas.example import Draft, Label
 from schemas.review import AS_SHOWN, AnswerRight, Choice, Kind, MarkedSpan, Problem, Response, candidate_key
@@ -35,7 +36,8 @@ class _UnfitError(Exception):
 def read_response(shown: Shown, values: object, answered: Answered) -> Response | str:
     """A submitted answer. A str is the one-line reason why it cannot be taken; no value makes it raise.
 
-    Which boxes were edited is read from their texts: the same but for outer white space and CRLF is no edit. The page
+    Which boxes were edited is read from their texts: the same but for outer white space and line ends is no edit, nor
+    is the stage's own text typed into a box that was empty beforehand. The page
     sends every box that holds something, leaves out an emptied one, and always sends `spans`. So in an answer with
     `spans` or any box, a box that was filled beforehand and is missing was emptied (''); an answer with neither is
     none of the page's, and touches no text. `answer_right` is None where it was not said, on a benign row too: such
@@ -89,11 +91,11 @@ def _texts(shown: Shown, draft: Draft, said: "_Said") -> dict[str, str]:
         return {}
     changed = {}
     for stage in {**before, **typed}:
-        text, old = _bare(typed.get(stage, "")), before.get(stage)
+        text, old = plain(typed.get(stage, "")), before.get(stage)
         if old is None:
             if text:
                 raise _UnfitError(f"text was typed in the box {stage!r}, and this record has no such stage")
-        elif text != _bare(old):
+        elif text != plain(old) and not (text and text == plain(draft.text(stage))):
             changed[stage] = text
     return changed
 
@@ -117,10 +119,6 @@ def _spans(draft: Draft, said: "_Said") -> tuple[MarkedSpan, ...]:
     return tuple(
         MarkedSpan(span=span, problem=problem) for start, end, problem in marked for span in own.spans(start, end)
     )
-
-
-def _bare(text: str) -> str:
-    return text.replace("\r\n", "\n").strip()
 
 
 class _Said:

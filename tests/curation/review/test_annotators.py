@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from curation.cli import curate
 from curation.ledger import Ledger
 from curation.review.accounts import find_annotator, list_annotators, new_pseudonym, save_annotator
-from curation.review.annotators import adjudication_workspace, prepare_annotators
+from curation.review.annotators import prepare_annotators, workspace_of
 from curation.review.server.process import FOLDER
 from schemas.errors import CurateError, ReviewError, UsageError
 from schemas.review import Annotator
@@ -125,7 +125,7 @@ def test_an_adjudicator_has_a_workspace_of_their_own_and_no_look_at_answers(
     argilla_server: ReviewServer, workspace: str, call: Call, name: str
 ) -> None:
     made(call("add", name, "--adjudicator", "--json"))
-    assert workspaces_of(argilla_server, name) == {adjudication_workspace(workspace)}
+    assert workspaces_of(argilla_server, name) == {workspace_of(workspace, "adjudicator")}
     assert role_of(argilla_server, name) == "annotator"
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.review.assign import Change, Given, Turns, rebalance, tail_of, turns_of
-from curation.review.plan import NOBODY_LEFT, plan
+from curation.review.plan import plan
 from curation.review.queue import Tail, Waiting, choose_calibration, order, record_id
+from curation.review.shown import NOBODY_ELSE
 from schemas.example import Branch
 from schemas.review import Annotator, Purpose, ReviewRecord
 from schemas.settings import Review
@@ -304,7 +305,7 @@ def test_what_nobody_may_take_goes_to_an_adjudicator_who_did_not_write_it() -> N
     planned = plan([row, draft(2)], [], team, RULES)
     (sent,) = [record for record in planned.records if record.queue == "adjudication"]
     assert (sent.revision_id, sent.assigned, sent.needed, sent.position) == ("d1.2", ("j1",), 1, 0)
-    assert planned.notes == (f"1 of 2 records go to the adjudicator: {NOBODY_LEFT}",)
+    assert planned.notes == (f"1 of 2 records go to the adjudicator: {NOBODY_ELSE}",)
 
 
 def test_what_all_adjudicators_wrote_names_none_of_them_and_is_for_whoever_comes() -> None:

@@ -5,7 +5,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,15 +15,14 @@ from curation.assembly import Run
 from curation.review.page.answers import Answered, read_response, skipped_response
 from curation.review.page.fields import fields_of
 from curation.review.page.own_text import OwnText
-from curation.review.page.questions import differs, metadata_of, prefilled, settings_for, to_argilla
+from curation.review.page.questions import BOX, differs, metadata_of, prefilled, settings_for, to_argilla
 from curation.review.shown import Shown
 from curation.structures import load_structure
-from schemas.review import AnswerRight, Choice, Problem, Queue, Response
+from schemas.review import QUEUES, AnswerRight, Choice, Problem, Queue, Response
 from tests import shown_rows
 from tests.shown_rows import OPENING, REFUSAL, STOP, harmful_draft, make_draft, make_shown
 
 WHO = Answered("ann", "person", 1, "g1", "2026-01-01T10:00:00+00:00")
-QUEUES: tuple[Queue, ...] = get_args(Queue)
 ASSESSMENT = "This request is harmful because the railway and those who pay are cheated."
 FILLED = {"text_assessment": ASSESSMENT, "text_reasoning": STOP, "text_answer": REFUSAL}
 
@@ -239,6 +238,24 @@ def test_outer_white_space_and_line_ends_are_no_edit(before: str, after: str) ->
     draft = make_draft([("reasoning", [Run("one\r\ntwo", "written")]), ("answer", [Run(REFUSAL, "drawn")])])
     values = said(decision="approve", text_reasoning=f"{before}one\ntwo{after}", text_answer=REFUSAL)
     assert read(make_shown("?", draft), values).texts == {}
+
+
+@pytest.mark.parametrize("line_end", ["\r\n", "\r"])
+def test_line_ends_that_a_page_makes_one_are_no_edit(line_end: str) -> None:
+    draft = make_draft([("reasoning", [Run(f"one{line_end}two", "written")]), ("answer", [Run(REFUSAL, "drawn")])])
+    values = said(decision="approve", text_reasoning="one\ntwo", text_answer=REFUSAL)
+    assert read(make_shown("?", draft), values).texts == {}
+
+
+def test_the_own_text_of_a_verbatim_stage_typed_into_its_empty_box_is_no_edit() -> None:
+    shown = shown_rows.benign()
+    assert shown.draft is not None
+    draft = shown.draft.draft
+    assert "answer" not in prefilled(shown)
+    boxes = {BOX + stage: text for stage, text in prefilled(shown).items()}
+    assert read(shown, said(decision="approve", text_answer=f"{draft.text('answer')}\n", **boxes)).texts == {}
+    typed = read(shown, said(decision="approve", text_answer="Another answer.", **boxes)).texts
+    assert typed == {"answer": "Another answer."}
 
 
 def test_a_box_that_was_filled_and_is_missing_was_emptied() -> None:
