@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from curation.ledger import Ledger
 from curation.review.accounts import list_annotators
 from curation.status import values
+from schemas.errors import UsageError
 from schemas.example import Frozen
 
 
@@ -37,12 +38,22 @@ class SaidOnce(Frozen):
     guidelines: str | None
 
 
+def require_row(ledger: Ledger, row: str) -> None:
+    """Raises UsageError: no seed, draft or revision has this id."""
+    if not ledger.query(
+        "SELECT 1 FROM seeds WHERE id = ?1 UNION SELECT 1 FROM drafts WHERE id = ?1"
+        " UNION SELECT 1 FROM revisions WHERE id = ?1",
+        (row,),
+    ):
+        raise UsageError(f"no seed, draft or revision {row!r}; `curate show` lists drafts with their ids")
+
+
 def read_trail(ledger: Ledger, *, row: str | None = None, pseudonyms: bool = True) -> list[SaidOnce]:
     """Everything that was said and decided, oldest first; of one seed, draft or revision where `row` names it.
 
     With `pseudonyms` every name in `who` is replaced; comments are free text, and left out: they may hold names.
     """
-    names = {one.name: one.pseudonym for one in list_annotators(ledger)} if pseudonyms else {}
+    names = {one.name: one.pseudonym for one in list_annotators(ledger)} if pseudonyms else None
     rows = ledger.query(
         """SELECT answered_at, 'answer', annotator, responses.kind, seed_id, revision_id, queue, purpose, version,
             CASE status WHEN 'skipped' THEN 'skipped' ELSE COALESCE(choice, responses.label) END, answer_right,
@@ -72,10 +83,10 @@ def read_trail(ledger: Ledger, *, row: str | None = None, pseudonyms: bool = Tru
     ]
 
 
-def _who(who: str, names: Mapping[str, str]) -> str:
+def _who(who: str, names: Mapping[str, str] | None) -> str:
     """Annotators, by pseudonym where there are any; one without a pseudonym is 'unknown', never a name."""
     said = json.loads(who) if who.startswith("[") else [who]
-    return ", ".join(names.get(name, "unknown") if names else name for name in said)
+    return ", ".join(name if names is None else names.get(name, "unknown") for name in said)
 
 
 def _listed(texts: object) -> str:

@@ -8,7 +8,7 @@ import click
 from curation.cli.console import shorten
 from curation.cli.output import open_console, print_csv, print_json, print_parts, require_one_form
 from curation.cli.project import load_settings, open_ledger
-from curation.review.trail import SaidOnce, read_trail
+from curation.review.trail import SaidOnce, read_trail, require_row
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,6 +34,8 @@ def command(project: Path, row: str | None, as_json: bool, as_csv: bool) -> None
     require_one_form(as_json, as_csv)
     settings = load_settings(project)
     with open_ledger(project) as ledger:
+        if row:
+            require_row(ledger, row)
         said = read_trail(ledger, row=row, pseudonyms=settings.annotators.pseudonyms)
     if as_json:
         print_json(said)
@@ -51,7 +53,10 @@ def _table(said: list[SaidOnce]) -> "Table":
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("at", "event", "who", "on", "said"):
-        table.add_column(name, no_wrap=name in ("at", "event", "on"), overflow="fold")
+        # A pseudonym is as long as 'annotator-3f9c', and stays in one piece.
+        table.add_column(
+            name, no_wrap=name in ("at", "event", "on"), overflow="fold", min_width=14 if name == "who" else None
+        )
     for one in said:
         more = [
             one.answer_right and f"answer right: {one.answer_right}",

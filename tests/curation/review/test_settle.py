@@ -15,8 +15,9 @@ from curation.review.responses import insert_decision, save_responses
 from curation.review.settle import House, Settled, settle
 from curation.review.shown import show
 from curation.review.suggest import stays_blind, suggest
-from curation.review.trail import read_trail
+from curation.review.trail import read_trail, require_row
 from curation.structures import load_pools, load_structure
+from schemas.errors import UsageError
 from schemas.example import Label
 from schemas.review import Annotator, AnswerRight, Choice, Decision, Kind, Problem, Queue, Response, ReviewRecord
 from schemas.settings import Review
@@ -248,15 +249,23 @@ def test_the_trail_tells_who_said_what_when_on_which_revision_under_which_guidel
 
 def test_no_name_leaves_the_ledger_where_pseudonyms_are_on(ledger: Ledger) -> None:
     annotators = people("person")
-    add_accounts(ledger, annotators[:1])
     record = plan(ledger, annotators)[0]
     save_responses(ledger, [say(record, name, comment=f"I am {name}") for name in ("a0", "a1")])
     decide(ledger)
+    assert {one.who for one in read_trail(ledger)} == {"unknown", "unknown, unknown"}
+    add_accounts(ledger, annotators[:1])
     told = read_trail(ledger)
     # An account that the ledger lost is no reason to print its name.
     assert {one.who for one in told} == {"a-0", "unknown", "a-0, unknown"}
     assert {one.comment for one in told} == {""}
     assert {one.comment for one in read_trail(ledger, pseudonyms=False)} == {"I am a0", "I am a1", ""}
+
+
+def test_the_trail_of_what_the_ledger_does_not_have_is_one_line(ledger: Ledger) -> None:
+    for (row,) in ledger.query("SELECT id FROM seeds UNION SELECT id FROM drafts UNION SELECT id FROM revisions"):
+        require_row(ledger, str(row))
+    with pytest.raises(UsageError, match="'nope'"):
+        require_row(ledger, "nope")
 
 
 # -- suggestions
