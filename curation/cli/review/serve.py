@@ -6,6 +6,7 @@ import click
 
 from curation.cli.project import load_settings
 from curation.review.server import process
+from schemas.errors import UsageError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -32,7 +33,12 @@ def command(project: Path, host: str, port: int | None, detach: bool) -> None:
       curate review serve --detach          in the background
       curate review serve --port 7000
     """
-    load_settings(project)  # a project, and not any folder
+    settings = load_settings(project)
+    if settings.review.api_url:
+        raise UsageError(
+            f"curate.toml names an Argilla of the team's own, {settings.review.api_url}: there is nothing to serve;"
+            " take api_url and api_key_env out for one of this project's own"
+        )
     folder = project / process.FOLDER
     if found := process.running(folder):
         click.echo(f"Argilla is running already: {found.url} (process {found.pid}); `curate review stop` ends it")

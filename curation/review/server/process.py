@@ -203,8 +203,10 @@ class _Child(NamedTuple):
 
 def _start(folder: Path, host: str, port: int | None, say: Say, *, detached: bool) -> _Child:
     python = ensure(say)
-    credentials(folder)
+    with _telling(folder):
+        _make_private(folder)
     with _telling(folder), _lock(folder) as held, closing(bind(host, port)) as bound, _log(folder) as log:
+        credentials(folder)  # not before it is known where to listen: they are shown by the start that made them
         (folder / "server.json").unlink(missing_ok=True)
         address = bound.getsockname()
         shown = {"0.0.0.0": HOST, "::": "[::1]"}.get(address[0], f"[{address[0]}]" if ":" in address[0] else address[0])  # noqa: S104

@@ -146,6 +146,16 @@ def test_an_address_that_is_not_this_machines_is_named(project: Path, host: str)
     done = curate(project, "review", "serve", "--detach", "--host", host)
     assert done.returncode == 6
     assert host in done.stderr.splitlines()[-1]
+    # What is shown once is not made by a start that shows nothing.
+    assert not (project / process.FOLDER / process.CREDENTIALS_FILE).exists()
+
+
+def test_where_the_team_has_an_argilla_of_its_own_none_is_started(project: Path) -> None:
+    (project / "curate.toml").write_text('[review]\napi_url = "https://argilla.example.org"\napi_key_env = "KEY"\n')
+    done = curate(project, "review", "serve", "--detach")
+    assert done.returncode == 2
+    assert "https://argilla.example.org" in done.stderr.splitlines()[-1]
+    assert not (project / process.FOLDER).exists()
 
 
 def test_outside_a_project_nothing_is_made(tmp_path: Path) -> None:
