@@ -90,6 +90,26 @@ def test_a_release_has_exactly_the_rows_that_were_asked_for_and_verifies(
     assert "nothing is off" in done.stdout
 
 
+def test_two_releases_are_told_apart_row_by_row(project: Project, exported: dict[str, Any]) -> None:
+    smaller = ("--size", "20", "--mix", "harmful=15,benign=5")
+    second = project.run("export", *smaller, "--allow-unreviewed", "--name", "smaller", "--json")
+    assert second.returncode == 0, second.stderr
+    told = json.loads(project.run("diff", "v1", "smaller", "--json").stdout)
+    assert (told["rows_before"], told["rows_after"]) == (40, 20)
+    assert told["unchanged"] + len(told["removed"]) == 40
+    assert told["unchanged"] + len(told["added"]) == 20
+    shown = project.run("diff", "v1", "smaller").stdout
+    assert "v1: 40 rows, smaller: 20" in shown
+    assert project.run("diff", "v1", "v9").returncode == 2
+
+
+def test_a_release_is_never_written_over(project: Project, exported: dict[str, Any]) -> None:
+    before = (project.folder / exported["release"] / "manifest.json").read_bytes()
+    done = project.run("export", *MIX, "--allow-unreviewed", "--name", "v1")
+    assert done.returncode == 7
+    assert (project.folder / exported["release"] / "manifest.json").read_bytes() == before
+
+
 def test_a_quota_that_cannot_be_met_stops_the_export_and_says_what_would_help(project: Project) -> None:
     done = project.run("export", "--size", "400", "--allow-unreviewed")
     assert done.returncode == 7

@@ -25,6 +25,7 @@ COMMANDS = {
     "review": ("review", "Review in Argilla: serve its page, send it drafts, bring the answers back."),
     "export": ("export", "Choose exactly N approved rows and write a release."),
     "push": ("push", "Bring a release to the Hugging Face Hub, and read it back."),
+    "diff": ("diff", "Show what changed from one release to another."),
     "verify": ("verify", "Check a release, a folder or one on the Hub."),
     "check-endpoint": ("check_endpoint", "Try an endpoint: reply form, speed, how often wrapped prompts flip it."),
 }
