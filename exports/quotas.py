@@ -128,16 +128,16 @@ class Filling:
     is short only where no choice fills it along with those before it.
     """
 
-    def __init__(self, supply: Mapping[tuple[Cell, str], int], most_of_a_source: int) -> None:
-        """`supply`: rows there are, by cell and source."""
+    def __init__(self, supply: Mapping[tuple[Cell, str], int], most_of_a_source: int | None) -> None:
+        """`supply`: rows there are, by cell and source. Without a most, sources make no difference."""
         totals: Counter[str] = Counter()
         for (_, source), rows in supply.items():
             totals[source] += rows
-        self.capped = frozenset(source for source, rows in totals.items() if rows > most_of_a_source)
+        self._most = sum(totals.values()) if most_of_a_source is None else most_of_a_source
+        self.capped = frozenset(source for source, rows in totals.items() if rows > self._most)
         """Sources that have more than may be taken. The others are not told apart: they stand together as None."""
         self.taken: Counter[tuple[Cell, str | None]] = Counter()
         self.of_source: Counter[str | None] = Counter()
-        self._most = most_of_a_source
         self._supply: Counter[tuple[Cell, str | None]] = Counter()
         self._sources: defaultdict[Cell, list[str | None]] = defaultdict(list)
         self._cells: defaultdict[Leaf, list[Cell]] = defaultdict(list)

@@ -17,7 +17,8 @@ as they go and never lack.
 
 Where a quota is short, the selection is the nearest there is: what one kind or style lacks comes from its siblings,
 so that the label's number holds; a label that is short stays short, and the other is not enlarged for it. `lacking`
-says so, and whoever calls decides. Caps hold in any case, that of a source as a share of the size that was wanted.
+says so, and whoever calls decides; hard rows in the place of easy ones are no lack, for their share is a least one.
+Caps hold in any case, that of a source as a share of the size that was wanted.
 
 The result depends on the set of rows, the rules and the vectors, not on their order. Where a source's cap binds and
 families have rows of several sources, it may miss a choice that would fill one more; else it misses none.
@@ -26,7 +27,7 @@ families have rows of several sources, it may miss a choice that would fill one 
 import difflib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -82,52 +83,43 @@ def select(approved: Sequence[Approved], rules: Release, vectors: Vectors) -> "S
             "no approved rows to choose from: `curate review status` says what waits for review;"
             " `curate review pull` brings decisions in"
         )
-    ranks = {row.id: _digest(rules.seed, row.id) for row in approved}
-    assert len(ranks) == len(approved), "a revision is given twice"
-    rows = sorted(approved, key=lambda row: _preference(row, ranks[row.id]))
+    rows = sorted((_candidate(row, rules) for row in approved), key=_preference)
+    assert len({row.id for row in rows}) == len(rows), "a revision is given twice"
     wanted = _wanted(rules)
-    leaves = {row.id: _leaf(row, rules) for row in rows}
     left_out: list[LeftOut] = []
 
     fit = _keep_one_trace(_keep_short(rows, rules, left_out), left_out)
-    fit = _keep_representatives(fit, leaves, wanted, rules, left_out)
-    supply = Counter((_cell(row, leaves), row.seed.source) for row in fit)
-    filling = Filling(supply, max(1, int(rules.size * Fraction(str(rules.max_source_percent)) / 100)))
+    fit = _keep_representatives(fit, wanted, rules, left_out)
+    filling = Filling(Counter((row.cell, row.source) for row in fit), _most_of_a_source(rules))
     _fill(filling, wanted)
 
-    fit.sort(key=lambda row: ranks[row.id])
-    chosen = _choose(fit, leaves, filling, vectors, rules, left_out)
+    fit.sort(key=lambda row: row.rank)
+    chosen = _choose(fit, filling, vectors, rules, left_out)
     return Selection(
         chosen=tuple(row.id for row in fit if row.id in chosen),
         left_out=tuple(sorted(left_out, key=lambda row: (REASONS.index(row.reason), row.id))),
-        quotas=_quotas(rows, fit, chosen, leaves, wanted),
-        lacking=_lacking(rows, chosen, leaves, wanted, left_out),
+        quotas=_quotas(rows, fit, chosen, wanted),
+        lacking=_lacking(rows, chosen, wanted, left_out),
     )
 
 
-def _digest(seed: int, text: str) -> bytes:
-    return hashlib.blake2b(f"{seed}:{text}".encode(), digest_size=16).digest()
-
-
-def _preference(row: Approved, rank: bytes) -> tuple[bool, float, int, bytes]:
-    """Sorts the row that is to be kept of several first."""
-    approval = row.approval
-    agreement = approval.agreeing / approval.answers if approval.answers else 0.0
-    return approval.decided_by != "person", -agreement, -approval.agreeing, rank
-
-
-def _leaf(row: Approved, rules: Release) -> Leaf:
+def _candidate(row: Approved, rules: Release) -> "_Candidate":
+    category = row.seed.category if row.seed.category in _CATEGORIES else None
     kind: Kind = "harmful"
     if row.label == "benign":
-        kind = "hard" if row.seed.category in set(Category) else "easy"
+        kind = "hard" if category else "easy"
     style: Style = "any"
     if rules.adversarial_percent is not None:
         style = "adversarial" if row.seed.style == "adversarial" else "vanilla"
-    return Leaf(kind, style)
+    rank = hashlib.blake2b(f"{rules.seed}:{row.id}".encode(), digest_size=16).digest()
+    return _Candidate(row.id, rank, Cell(Leaf(kind, style), category or OTHER_CATEGORY), row.seed.source, row)
 
 
-def _cell(row: Approved, leaves: Mapping[str, Leaf]) -> Cell:
-    return Cell(leaves[row.id], row.seed.category if row.seed.category in set(Category) else OTHER_CATEGORY)
+def _preference(candidate: "_Candidate") -> tuple[bool, float, int, bytes]:
+    """Sorts the row that is to be kept of several first."""
+    approval = candidate.row.approval
+    agreement = approval.agreeing / approval.answers if approval.answers else 0.0
+    return approval.decided_by != "person", -agreement, -approval.agreeing, candidate.rank
 
 
 def _wanted(rules: Release) -> dict[Leaf, int]:
@@ -146,37 +138,38 @@ def _wanted(rules: Release) -> dict[Leaf, int]:
     }
 
 
-def _keep_short(rows: Sequence[Approved], rules: Release, left_out: "list[LeftOut]") -> list[Approved]:
+def _most_of_a_source(rules: Release) -> int | None:
+    if rules.max_source_percent == 100:
+        return None
+    return max(1, int(rules.size * Fraction(str(rules.max_source_percent)) / 100))
+
+
+def _keep_short(rows: "Sequence[_Candidate]", rules: Release, left_out: "list[LeftOut]") -> "list[_Candidate]":
     count = token_counter(rules.tokenizer)
     kept = []
     for row in rows:
-        if row.label == "benign" and (tokens := count(row.draft.completion)) > rules.benign_max_tokens:
-            detail = f"{tokens:,} tokens of at most {rules.benign_max_tokens:,}"
-            left_out.append(LeftOut(row.id, TOO_LONG, detail))
+        if row.row.label == "benign" and (tokens := count(row.row.draft.completion)) > rules.benign_max_tokens:
+            left_out.append(LeftOut(row.id, TOO_LONG, f"{tokens:,} tokens of at most {rules.benign_max_tokens:,}"))
         else:
             kept.append(row)
     return kept
 
 
-def _keep_one_trace(rows: Sequence[Approved], left_out: "list[LeftOut]") -> list[Approved]:
-    first: dict[str, Approved] = {}
+def _keep_one_trace(rows: "Sequence[_Candidate]", left_out: "list[LeftOut]") -> "list[_Candidate]":
+    first: dict[str, _Candidate] = {}
     for row in rows:
-        kept = first.setdefault(row.seed.prompt, row)
+        kept = first.setdefault(row.row.seed.prompt, row)
         if kept is not row:
             left_out.append(LeftOut(row.id, OTHER_TRACE, kept.id))
     return list(first.values())
 
 
 def _keep_representatives(
-    rows: Sequence[Approved],
-    leaves: Mapping[str, Leaf],
-    wanted: Mapping[Leaf, int],
-    rules: Release,
-    left_out: "list[LeftOut]",
-) -> list[Approved]:
+    rows: "Sequence[_Candidate]", wanted: Mapping[Leaf, int], rules: Release, left_out: "list[LeftOut]"
+) -> "list[_Candidate]":
     families: defaultdict[str, list[tuple[Leaf, str]]] = defaultdict(list)
     for row in rows:
-        families[row.seed.family].append((leaves[row.id], row.id))
+        families[row.row.seed.family].append((row.cell.leaf, row.id))
     kept = represent(families.values(), wanted, rules.max_per_family)
     detail = f"at most {rules.max_per_family} of a family"
     left_out.extend(LeftOut(row.id, FAMILY_CAP, detail) for row in rows if row.id not in kept)
@@ -196,74 +189,61 @@ def _fill(filling: Filling, wanted: Mapping[Leaf, int]) -> None:
 
 
 def _choose(
-    rows: Sequence[Approved],
-    leaves: Mapping[str, Leaf],
-    filling: Filling,
-    vectors: Vectors,
-    rules: Release,
-    left_out: "list[LeftOut]",
+    rows: "Sequence[_Candidate]", filling: Filling, vectors: Vectors, rules: Release, left_out: "list[LeftOut]"
 ) -> set[str]:
     """The rows of each cell that lie farthest apart, as many of each source as were filled in."""
-    cells: defaultdict[Cell, list[Approved]] = defaultdict(list)
+    cells: defaultdict[Cell, list[_Candidate]] = defaultdict(list)
     for row in rows:
-        cells[_cell(row, leaves)].append(row)
-    counts: dict[Cell, dict[str | None, int]] = {cell: {} for cell in cells}
+        cells[row.cell].append(row)
+    counts: defaultdict[Cell, dict[str | None, int]] = defaultdict(dict)
     for (cell, source), count in filling.taken.items():
         counts[cell][source] = count
-    crowded = [cell for cell in sorted(cells) if 0 < sum(counts[cell].values()) < len(cells[cell])]
+    crowded = {cell for cell in cells if 0 < sum(counts[cell].values()) < len(cells[cell])}
     # Sorted, so that not even the last bit of an IDF hangs on the order of the input.
-    prompts = sorted({row.seed.prompt for cell in crowded for row in cells[cell]})
+    prompts = sorted({row.row.seed.prompt for cell in crowded for row in cells[cell]})
     places = {prompt: place for place, prompt in enumerate(prompts)}
     table = vectors(prompts) if prompts else None
 
     chosen: set[str] = set()
     for cell, members in cells.items():
-        near: Sequence[float] = [-1.0] * len(members)
-        if cell in crowded and table is not None:
+        near = [-1.0] * len(members)
+        if table is not None and cell in crowded:
             taken, products = spread(
-                table[[places[row.seed.prompt] for row in members]],
-                [filling.pool(row.seed.source) for row in members],
+                table[[places[row.row.seed.prompt] for row in members]],
+                [filling.pool(row.source) for row in members],
                 counts[cell],
             )
             chosen.update(members[place].id for place in taken)
             near = (products / GRID**2).tolist()
-        elif counts[cell] and sum(counts[cell].values()):
+        elif sum(counts[cell].values()):
             chosen.update(row.id for row in members)
         for row, nearest in zip(members, near, strict=True):
-            if row.id not in chosen:
-                left_out.append(_why(row, nearest, filling, vectors, rules))
+            if row.id in chosen:
+                continue
+            if filling.is_full(row.source):
+                left_out.append(LeftOut(row.id, SOURCE_CAP, f"at most {rules.max_source_percent:g} % of one source"))
+            elif nearest >= vectors.near:
+                left_out.append(LeftOut(row.id, NEAR, f"{vectors.name} cosine {nearest:.2f}"))
+            else:
+                left_out.append(LeftOut(row.id, QUOTA_FULL, ""))
     return chosen
 
 
-def _why(row: Approved, nearest: float, filling: Filling, vectors: Vectors, rules: Release) -> "LeftOut":
-    if filling.is_full(row.seed.source):
-        return LeftOut(row.id, SOURCE_CAP, f"at most {rules.max_source_percent:g} % of one source")
-    if nearest >= vectors.near:
-        return LeftOut(row.id, NEAR, f"{vectors.name} cosine {nearest:.2f}")
-    return LeftOut(row.id, QUOTA_FULL, "")
-
-
 def _quotas(
-    rows: Sequence[Approved],
-    fit: Sequence[Approved],
-    chosen: set[str],
-    leaves: Mapping[str, Leaf],
-    wanted: Mapping[Leaf, int],
+    rows: "Sequence[_Candidate]", fit: "Sequence[_Candidate]", chosen: set[str], wanted: Mapping[Leaf, int]
 ) -> "tuple[Quota, ...]":
     want: Counter[tuple[Level, str]] = Counter()
     for leaf, count in wanted.items():
         want.update({(level, name): count for level, name in _names(leaf).items()})
 
-    def count_by_name(some: Sequence[Approved]) -> Counter[tuple[Level, str]]:
+    def count_by_name(some: "Iterable[_Candidate]") -> Counter[tuple[Level, str]]:
         names: Counter[tuple[Level, str]] = Counter()
-        for cell, count in Counter(_cell(row, leaves) for row in some).items():
-            for level, name in _names(cell.leaf).items():
-                names[level, name] += count
+        for cell, count in Counter(row.cell for row in some).items():
+            names.update({(level, name): count for level, name in _names(cell.leaf).items()})
             names["category", f"{KINDS[cell.leaf.kind]}: {cell.category}"] += count
         return names
 
-    had, able = count_by_name(rows), count_by_name(fit)
-    taken = count_by_name([row for row in fit if row.id in chosen])
+    had, able, taken = map(count_by_name, (rows, fit, (row for row in fit if row.id in chosen)))
     levels: tuple[Level, ...] = ("label", "kind", "style", "category")
     return tuple(
         Quota(level=key[0], name=key[1], wanted=want.get(key), had=had[key], fit=able[key], taken=taken[key])
@@ -280,12 +260,9 @@ def _names(leaf: Leaf) -> "dict[Level, str]":
 
 
 def _lacking(
-    rows: Sequence[Approved],
-    chosen: set[str],
-    leaves: Mapping[str, Leaf],
-    wanted: Mapping[Leaf, int],
-    left_out: "Sequence[LeftOut]",
+    rows: "Sequence[_Candidate]", chosen: set[str], wanted: Mapping[Leaf, int], left_out: "Sequence[LeftOut]"
 ) -> "tuple[Lacking, ...]":
+    leaves = {row.id: row.cell.leaf for row in rows}
     had = Counter(leaves.values())
     taken = Counter(leaves[row] for row in chosen)
     why: defaultdict[Leaf, Counter[str]] = defaultdict(Counter)
@@ -301,9 +278,16 @@ def _lacking(
             of=_PROMPTS[leaf.kind] + (", style = adversarial" if leaf.style == "adversarial" else ""),
             command=_COMMAND.format(leaf.label),
         )
-        for leaf, count in sorted(wanted.items())
-        if taken[leaf] < count
+        for leaf, count in wanted.items()
+        if taken[leaf] < count and not _is_made_up_for(leaf, wanted, taken)
     )
+
+
+def _is_made_up_for(leaf: Leaf, wanted: Mapping[Leaf, int], taken: Mapping[Leaf, int]) -> bool:
+    """Whether an easy benign row that lacks is a hard one that is there: the share of hard rows is a least one, since
+    they are what keeps a model from refusing too much (METHOD: harder benign rows)."""
+    benign = [Leaf(kind, leaf.style) for kind in KINDS if kind != "harmful"]
+    return leaf.kind == "easy" and sum(taken.get(one, 0) for one in benign) >= sum(wanted[one] for one in benign)
 
 
 KINDS: Mapping[Kind, str] = {"harmful": "harmful", "hard": "benign, only sounds harmful", "easy": "benign, other"}
@@ -319,7 +303,18 @@ _COMMAND = (
     "curate add FILE --label {0} && curate trace --only {0} && curate generate --only {0} && curate review push drafts"
 )
 
+_CATEGORIES = frozenset(category.value for category in Category)
+
 Level = Literal["label", "kind", "style", "category"]
+
+
+class _Candidate(NamedTuple):
+    id: str
+    rank: bytes
+    """A hash of seed and id: the order of whatever nothing else orders."""
+    cell: Cell
+    source: str
+    row: Approved
 
 
 class LeftOut(NamedTuple):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_BLOCK = 256
+_BLOCK = 128
 """Rows that are brought up to date at once."""
 
 _PANEL = 4096
