@@ -46,6 +46,9 @@ _WORD = re.compile(r"\w+")
 Progress = Callable[[int, int], None]
 """Told how many prompts are embedded, and of how many."""
 
+Embed = Callable[[Iterable[str]], Iterator["NDArray[np.int16]"]]
+"""Makes a vector of length GRID of every prompt, one by one."""
+
 
 def choose_vectors(cache: Path | None = None, progress: Progress | None = None) -> "Vectors":
     """The best vectors that what is installed can make.
@@ -76,7 +79,7 @@ def _model() -> tuple[Any, Any]:
             logging.enable_progress_bar()
 
 
-def _embed(prompts: Iterable[str]) -> Iterator["NDArray[np.int16]"]:
+def embed_with_model(prompts: Iterable[str]) -> Iterator["NDArray[np.int16]"]:
     """One at a time: a batch pads, and padding moves the last bits with what happens to stand beside a prompt.
 
     On one thread: two, on cores that are not idle, took 7 times as long for single prompts. 45 a second on a busy core.
@@ -89,7 +92,8 @@ def _embed(prompts: Iterable[str]) -> Iterator["NDArray[np.int16]"]:
     try:
         for prompt in prompts:
             with torch.inference_mode():
-                tokens = tokenizer(prompt, truncation=True, max_length=_MODEL_TOKENS, return_tensors="pt")
+                text = prompt.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to a tokenizer
+                tokens = tokenizer(text, truncation=True, max_length=_MODEL_TOKENS, return_tensors="pt")
                 yield _round(model(**tokens).last_hidden_state[0].mean(dim=0).double().numpy())
     finally:
         torch.set_num_threads(threads)
@@ -149,7 +153,9 @@ class ModelVectors:
     name = "all-MiniLM-L6-v2"
     near = 0.7
 
-    def __init__(self, cache: Path | None, progress: Progress | None = None) -> None:
+    def __init__(self, cache: Path | None, progress: Progress | None = None, embed: Embed | None = None) -> None:
+        """`embed`: what makes the vectors that the cache does not have; the model, where none is given."""
+        self._embed = embed or embed_with_model
         self._file = cache / f"all-minilm-l6-v2-{GRID}.sqlite" if cache else None
         self._progress = progress or (lambda done, total: None)
 
@@ -175,12 +181,11 @@ class ModelVectors:
         found = dict(kept.execute("SELECT prompt, vector FROM vectors JOIN wanted USING (prompt)"))
         missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in found}
         kept.commit()
-        for done, (key, vector) in enumerate(zip(missing, _embed(missing.values()), strict=True), 1):
+        for done, (key, vector) in enumerate(zip(missing, self._embed(missing.values()), strict=True), 1):
             found[key] = vector.astype("<i2").tobytes()
             kept.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (key, found[key]))
-            if done % _COMMIT_EVERY == 0:
+            if done % _COMMIT_EVERY == 0 or done == len(missing):
                 kept.commit()  # minutes of work, which outlive an interruption
                 self._progress(done, len(missing))
-        kept.commit()
         joined = b"".join(found[key] for key in keys)
         return np.frombuffer(joined, "<i2").reshape(len(keys), _MODEL_DIMENSIONS)

@@ -1,0 +1,52 @@
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, combinations
+from typing import TypeVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exports.quotas import Cell, Filling, Leaf
+
+T = TypeVar("T")
+LEAVES = [Leaf("harmful", "any"), Leaf("easy", "any")]
+CELLS = [Cell(leaf, category) for leaf in LEAVES for category in ("privacy", "violence")]
+SOURCES = ["a", "b", "c"]
+SUPPLY = st.dictionaries(st.tuples(st.sampled_from(CELLS), st.sampled_from(SOURCES)), st.integers(1, 4))
+
+
+def subsets(some: Sequence[T]) -> Iterator[tuple[T, ...]]:
+    return chain.from_iterable(combinations(some, count) for count in range(len(some) + 1))
+
+
+@settings(max_examples=300, deadline=None)
+@given(supply=SUPPLY, cap=st.integers(1, 5), limits=st.tuples(st.integers(0, 8), st.integers(0, 8)))
+def test_leaves_are_as_full_as_sources_and_their_caps_allow(
+    supply: dict[tuple[Cell, str], int], cap: int, limits: tuple[int, int]
+) -> None:
+    filling = Filling(supply, cap)
+    for leaf, limit in zip(LEAVES, limits, strict=True):
+        filling.fill(leaf, limit)
+    had = Counter[tuple[Leaf, str]]()
+    for (cell, source), rows in supply.items():
+        had[cell.leaf, source] += rows
+    # By the cut of least capacity (Ford and Fulkerson), over every choice of leaves and sources on its near side.
+    best = min(
+        sum(limit for leaf, limit in zip(LEAVES, limits, strict=True) if leaf not in leaves)
+        + sum(cap if source in sources else sum(had[leaf, source] for leaf in leaves) for source in SOURCES)
+        for leaves in subsets(LEAVES)
+        for sources in subsets(SOURCES)
+    )
+    assert sum(map(filling.of_leaf, LEAVES)) == best
+    for leaf, limit in zip(LEAVES, limits, strict=True):
+        assert filling.of_leaf(leaf) == sum(count for (cell, _), count in filling.taken.items() if cell.leaf == leaf)
+        assert filling.of_leaf(leaf) <= limit
+    by_source: Counter[str | None] = Counter()
+    for (_, source), count in filling.taken.items():
+        assert count >= 0
+        by_source[source] += count
+    assert all(by_source[source] <= cap for source in SOURCES)
+    for key, count in filling.taken.items():
+        cell, source = key
+        there = sum(rows for (other, name), rows in supply.items() if other == cell and filling.pool(name) == source)
+        assert count <= there
