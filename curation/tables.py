@@ -185,7 +185,7 @@ def _read_csv(path: Path, name: str, delimiter: str) -> Rows:
 
 
 def _read_parquet(path: Path, name: str) -> Rows:
-    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow
     from pyarrow import parquet
 
     try:

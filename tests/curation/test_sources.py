@@ -161,7 +161,7 @@ def test_what_cannot_be_read_at_all_is_one_line(
     Path("twice.csv").write_text("prompt,prompt\na,b\n")
     Path("broken.parquet").write_bytes(b"PAR1 and no more")
     Path("returns.csv").write_bytes(b"prompt,label\rBread?,benign\r")
-    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow
     from pyarrow import parquet
 
     text = pyarrow.array(["Bread?"])
