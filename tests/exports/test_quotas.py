@@ -42,11 +42,11 @@ def test_leaves_are_as_full_as_sources_and_their_caps_allow(
         assert filling.of_leaf(leaf) == sum(count for (cell, _), count in filling.taken.items() if cell.leaf == leaf)
         assert filling.of_leaf(leaf) <= limit
     by_source: Counter[str | None] = Counter()
-    for (_, source), count in filling.taken.items():
+    for (_, pool), count in filling.taken.items():
         assert count >= 0
-        by_source[source] += count
+        by_source[pool] += count
     assert all(by_source[source] <= cap for source in SOURCES)
     for key, count in filling.taken.items():
-        cell, source = key
-        there = sum(rows for (other, name), rows in supply.items() if other == cell and filling.pool(name) == source)
+        cell, pool = key
+        there = sum(rows for (other, name), rows in supply.items() if other == cell and filling.pool(name) == pool)
         assert count <= there
