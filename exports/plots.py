@@ -6,8 +6,9 @@
     agreement(measured)    how far annotators agree, with intervals
 
 A picture is a light card of its own with round corners, so that it reads on a light page and on a dark one. The two
-colours of the labels (Okabe and Ito, 2008) are told apart by all kinds of colour vision. matplotlib is imported when
-the first picture is drawn, through its objects alone: pyplot, a backend or anyone's settings are left as they are.
+colours of the labels (after Okabe and Ito, 2008) are told apart by all kinds of colour vision, and in grey. matplotlib
+is imported when the first picture is drawn, through its objects alone: pyplot, a backend or anyone's settings are left
+as they are.
 """
 
 import io
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {"harmful": "#d55e00", "benign": "#0072b2"}
+COLOURS = {"harmful": "#d55e00", "benign": "#005a92"}
 INK, FAINT, CARD, EDGE = "#1f2733", "#5b6675", "#ffffff", "#d5dbe3"
 
 WIDTH_INCHES, DOTS_PER_INCH = 7.2, 150
@@ -72,7 +73,9 @@ def composition(tally: Tally) -> Picture:
         left = [0] * len(bars)
         for label in BRANCHES:
             sizes = [row.harmful if label == "harmful" else row.benign for row in bars]
-            axes.barh(range(len(bars)), sizes, left=left, height=0.68, color=COLOURS[label], label=label)
+            axes.barh(
+                range(len(bars)), sizes, left=left, height=0.68, color=COLOURS[label], edgecolor=CARD, label=label
+            )
             left = [before + size for before, size in zip(left, sizes, strict=True)]
         for place, row in enumerate(bars):
             axes.text(row.total + most * 0.015, place, f"{row.total:,}", va="center", color=FAINT, fontsize=11)

@@ -15,12 +15,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from exports.card import CardFacts, render, write_card
+from exports.known_sources import known_sets
 from exports.licences import combine
 from exports.markdown import block, code, inline, public_name
 from exports.tally import steps, tally
 from schemas.errors import ReleaseError
 from schemas.release import Approved
 from schemas.report import Rate
+from schemas.think import has_marks
 from tests.card_facts import evidence, facts, packaged
 from tests.release_rows import FENCES, HOSTILE, LETTERS, approve, few, many
 
@@ -369,10 +371,16 @@ def skeleton(card: str) -> list[tuple[str, str]]:
     return [(token.type, token.tag) for token in kept if token.type != "code_inline"]
 
 
-def hostile_row(text: str) -> Approved:
-    row = approve_from("tests/mild", prompt="Copy her blog?", category="intellectual_property")
-    changed = {"prompt": text or "x", "category": text or "x", "source": "s" + text}
-    return row.model_copy(
+def hostile_rows(text: str) -> list[Approved]:
+    """One that is shown, with the text in its prompt and its reasoning, and one whose category and source it is."""
+    inside = "calm" if has_marks(text) else text  # no completion with a thinking tag in its text is ever assembled
+    told = approve_from(
+        "t", prompt=text or "x", trace=f"A. {inside}", reason=f"it is {inside}", category="misinformation"
+    )
+    row = approve_from("tests/mild", prompt="Copy her blog?")
+    # A source that names a known set is meant to bring that set's link along.
+    changed = {"category": text or "x", "source": "s" if known_sets(text) else f"s{text}"}
+    named = row.model_copy(
         update={
             "seed": row.seed.model_copy(update=changed),
             "trace": row.trace.model_copy(update={"model": text or "x"}),
@@ -384,11 +392,13 @@ def hostile_row(text: str) -> Approved:
             ),
         }
     )
+    return [told, named]
 
 
 def check_inert(text: str) -> None:
-    card = card_of(facts([hostile_row(text), *few()[:5]], left_out={text or "x": 1}))
-    calm = card_of(facts([hostile_row("calm"), *few()[:5]], left_out={"calm": 1}))
+    rest = [one for one in few()[:5] if one.label == "benign"]
+    card = card_of(facts([*hostile_rows(text), *rest], left_out={text or "x": 1}))
+    calm = card_of(facts([*hostile_rows("calm"), *rest], left_out={"calm": 1}))
     assert skeleton(card) == skeleton(calm)
     assert matter_of(card) == matter_of(calm)
     for token in tokens_of(card):
@@ -396,6 +406,8 @@ def check_inert(text: str) -> None:
         for link in (token.attrGet("href"), token.attrGet("src")):
             assert link is None or str(link).startswith(("https://", "#", "images/")), link
             assert "evil" not in str(link or "")
+    assert not {"\u202e", "\u2028", "\x00"} & set(card)
+    card.encode()
 
 
 PIECES = st.sampled_from(
@@ -408,7 +420,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.one_of(PIECES, st.text(max_size=8)), max_size=14).map("".join))
 def test_no_text_of_a_row_breaks_the_page_or_its_front_matter(text: str) -> None:
     check_inert(text)
