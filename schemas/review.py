@@ -125,7 +125,10 @@ class ReviewRecord(Frozen):
 class Annotator(Frozen):
     """An account in Argilla."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", description="the username in Argilla")
+    name: str = Field(
+        pattern=r"^[^\s,\x00-\x1f\x7f]{1,100}$",
+        description="the username in Argilla, which takes almost any; without a comma, as authors are listed with it",
+    )
     kind: Kind = "person"
     role: Role = "annotator"
     pseudonym: str = Field(description="what is published instead of the name, e.g. 'annotator-3f9c'")

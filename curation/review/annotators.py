@@ -122,7 +122,7 @@ def _prepare(ledger: Ledger, name: str, kind: Kind, role: Role, categories: froz
             )
         except ValidationError:
             raise UsageError(
-                f"{name!r}: an account's name has 1 to 40 of a-z, 0-9, - and _, and begins with a-z or 0-9"
+                f"{name!r}: an account's name has 1 to 100 characters, and no space or comma among them"
             ) from None
     if (known.kind, known.role) != (kind, role):
         raise UsageError(

@@ -207,9 +207,18 @@ def test_opting_out_needs_no_argilla_and_can_be_undone(project: Path, call: Call
     assert "no annotator 'a2'" in failure(call("opt-out", "a2", "sexual"), UsageError)
 
 
-@pytest.mark.parametrize("wrong", ["A1", "a 1", "-a", "ä", "a" * 41, "a\n"])
+@pytest.mark.parametrize("there", ["A1", "a1@example.org", "ä1"])
+def test_a_name_that_a_teams_own_argilla_has_can_be_adopted(tmp_path: Path, there: str) -> None:
+    with Ledger.open(tmp_path / "curate.db", create=True) as ledger:
+        assert [one.name for one in prepare_annotators(ledger, [there])] == [there]
+
+
+@pytest.mark.parametrize("wrong", ["", "a 1", "a,b", "a" * 101, "a\n", "a\x1b"])
 def test_a_name_that_cannot_be_is_told_before_anything_is_made(tmp_path: Path, name: str, wrong: str) -> None:
-    with Ledger.open(tmp_path / "curate.db", create=True) as ledger, pytest.raises(UsageError, match="begins with"):
+    with (
+        Ledger.open(tmp_path / "curate.db", create=True) as ledger,
+        pytest.raises(UsageError, match="no space or comma"),
+    ):
         prepare_annotators(ledger, [name, wrong])
 
 
