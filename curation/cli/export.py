@@ -42,6 +42,9 @@ CACHE = "cache"
 @click.option(
     "--include-harmful-traces", is_flag=True, help="Original traces of harmful rows too; for a gated set only."
 )
+@click.option(
+    "--repo", metavar="ORG/NAME", help="Where it will be pushed to: the card tells how to load it from there."
+)
 @click.option("--gated", is_flag=True, help="The card asks readers of the Hub to agree to terms first.")
 @click.option("--dry-run", is_flag=True, help="Choose and show; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
@@ -57,6 +60,7 @@ def command(
     allow_fewer: bool,
     allow_unreviewed: bool,
     include_harmful_traces: bool,
+    repo: str | None,
     gated: bool,
     dry_run: bool,
     as_json: bool,
@@ -69,15 +73,18 @@ def command(
     \b
     Examples:
       curate export --dry-run                       which rows, and which quota lacks how many
-      curate export                                 releases/v1
+      curate export --repo org/name                 releases/v1, its card ready for the Hub
       curate export --preset 0.5k --render r1
       curate export --size 40 --mix harmful=30,benign=10 --allow-unreviewed
     """
+    from exports.hub import parse_repo
     from exports.select import preset as preset_rules
 
     settings = load_settings(project)
     rules = preset_rules(preset, settings.release) if preset else settings.release
     rules = _with_mix(rules, size, mix)
+    if repo is not None:
+        repo = parse_repo(repo).repo
     chosen = load_structure(structure or settings.structure, project)
     if chosen.derived and allow_unreviewed:
         raise UsageError(f"structure {chosen.name} is derived: it is published only after a review of its own")
@@ -105,7 +112,7 @@ def command(
         rows = [one for one in approved if one.id in picked]
         evidence = read_evidence(ledger, chosen, settings, rows)
     folder = project / RELEASES / (name or _next_name(project / RELEASES))
-    _write(folder, rows, rules, evidence, selection, _listed(render), include_harmful_traces, gated)
+    _write(folder, rows, rules, evidence, selection, _listed(render), include_harmful_traces, repo, gated)
     if as_json:
         click.echo(json.dumps(_summary(selection, folder)))
         return
@@ -147,6 +154,7 @@ def _write(
     selection: "Selection",
     renders: Sequence[str],
     harmful_traces: bool,
+    repo: str | None,
     gated: bool,
 ) -> None:
     from exports.card import CardFacts, write_card
@@ -159,6 +167,7 @@ def _write(
             chosen=tuple(rows),
             evidence=evidence,
             left_out=selection.reasons,
+            repo=repo,
             gated=gated or harmful_traces,
         )
         write_card(passing, facts)
