@@ -17,11 +17,10 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from huggingface_hub.hf_api import DatasetInfo
 
+from exports.dataset import file_sha256
 from exports.hub_connection import CONFLICTS, DATASET, FIRST_WAIT_SECONDS, Hub, Say, ask, connect
 from exports.hub_files import (
     ATTRIBUTES,
-    CARD,
-    MANIFEST,
     Difference,
     Meant,
     There,
@@ -31,9 +30,9 @@ from exports.hub_files import (
     find_difference,
     look,
     read_release,
-    sha256,
     some,
 )
+from exports.layout import CARD, MANIFEST
 from schemas.errors import ReleaseError
 from schemas.release import Manifest
 
@@ -298,7 +297,7 @@ def _compare_back(hub: Hub, manifest: Manifest, meant: Mapping[str, Meant], resu
     with tempfile.TemporaryDirectory() as nearby:
         back = Path(nearby)
         download(hub, result.revision, list(meant), back)
-        other = [path for path, one in meant.items() if path != MANIFEST and sha256(back / path) != one.sha256]
+        other = [path for path, one in meant.items() if path != MANIFEST and file_sha256(back / path) != one.sha256]
         if not equal_releases(Manifest.model_validate_json((back / MANIFEST).read_bytes()), manifest):
             other.append(MANIFEST)
     if other:

@@ -16,12 +16,12 @@ from typing import NamedTuple
 from huggingface_hub.hf_api import RepoFile
 from pydantic import ValidationError
 
+from exports.dataset import file_sha256
 from exports.hub_connection import DATASET, Hub, Say, ask
+from exports.layout import CARD, MANIFEST
 from schemas.errors import ReleaseError
 from schemas.release import Manifest
 
-MANIFEST = "manifest.json"
-CARD = "README.md"
 ATTRIBUTES = ".gitattributes"
 """The Hub's own, in every repository: which files it keeps apart."""
 
@@ -126,11 +126,6 @@ def download(hub: Hub, revision: str, paths: Sequence[str], folder: Path) -> Non
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the client's notes
 
 
-def sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
 def some(paths: Iterable[str], most: int = 3) -> str:
     """The first few, for a message."""
     listed = sorted(paths)
@@ -145,7 +140,7 @@ def _meant(folder: Path, path: str) -> Meant:
     if not parts or not plain or not file.resolve().is_relative_to(folder.resolve()):
         raise ReleaseError(f"{folder / MANIFEST}: {path!r} is no file inside a release; export it again")
     try:
-        return Meant(file, file.stat().st_size, sha256(file))
+        return Meant(file, file.stat().st_size, file_sha256(file))
     except OSError as error:
         raise ReleaseError(f"{file}: {error.strerror}; export the release again") from None
 
@@ -161,14 +156,5 @@ def _equal(meant: Meant, there: RepoFile) -> bool:
 
 
 def _download_one(hub: Hub, revision: str, path: str, folder: Path) -> None:
-    # Forced, and with a cache of its own: else the client may hand out a copy that it took down at another time.
-    with tempfile.TemporaryDirectory() as empty:
-        hub.api.hf_hub_download(
-            hub.repo,
-            path,
-            repo_type=DATASET,
-            revision=revision,
-            local_dir=folder,
-            cache_dir=empty,
-            force_download=True,
-        )
+    # Forced: else the client may hand out a copy that it took down at another time, and that somebody changed.
+    hub.api.hf_hub_download(hub.repo, path, repo_type=DATASET, revision=revision, local_dir=folder, force_download=True)

@@ -1,4 +1,4 @@
-"""A small release folder made by hand, for tests of what happens to one: two configs or more, a card, a picture.
+"""A small release folder made by hand, for tests of where it goes and not of what is in it: a card, a picture, configs.
 
 make_release(tmp_path / "v1", texts=["…"], configs=["default", "provenance"])
 """
@@ -11,24 +11,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
-SPLITS = ("train", "test")
-
-
-def rows_of(texts: Sequence[str], config: str, split: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": hashlib.sha256(f"{text}{split}".encode()).hexdigest()[:12],
-            "prompt": [{"role": "user", "content": f"{config}, {split}: {text}"}],
-            "spans": [{"name": "answer", "start": 0, "end": number}],
-        }
-        for number, text in enumerate(texts)
-    ]
+from exports.layout import CARD, MANIFEST, SPLITS, data_path, front_matter_configs
 
 
 def make_release(
     folder: Path,
-    texts: Sequence[str] = ("How do kites fly?", "¿Cómo vuelan?", "二行\nあり"),
+    texts: Sequence[str] = ("How do kites fly?", "Why?", "When?"),
     *,
     configs: Sequence[str] = ("default", "provenance", "r1"),
     made_at: str = "2026-01-02T03:04:05Z",
@@ -40,11 +30,11 @@ def make_release(
     for config in configs:
         for split in SPLITS:
             sink = pa.BufferOutputStream()
-            pq.write_table(pa.Table.from_pylist(rows_of(texts, config, split)), sink)
-            listed[f"data/{config}/{split}-00000-of-00001.parquet"] = sink.getvalue().to_pybytes()
+            pq.write_table(pa.table({"id": [f"{config}/{split}/{text}" for text in texts], "text": texts}), sink)
+            listed[data_path(config, split)] = sink.getvalue().to_pybytes()
     for picture in pictures:
         listed[f"images/{picture}"] = b"\x89PNG\r\n\x1a\n" + picture.encode() * 100
-    listed["README.md"] = _card(configs).encode()
+    listed[CARD] = _card(configs).encode()
     for path, content in listed.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
@@ -66,14 +56,10 @@ def make_release(
         "settings": {},
         "files": hashes,
     }
-    (folder / "manifest.json").write_text(json.dumps({**told, **manifest}), "utf-8")
+    (folder / MANIFEST).write_text(json.dumps({**told, **manifest}), "utf-8")
     return folder
 
 
 def _card(configs: Sequence[str]) -> str:
-    lines = ["---", "license: apache-2.0", "configs:"]
-    for config in configs:
-        lines += [f"- config_name: {config}", "  data_files:"]
-        for split in SPLITS:
-            lines += [f"  - split: {split}", f"    path: data/{config}/{split}-*"]
-    return "\n".join([*lines, "---", "", "# A small set", ""])
+    front = {"license": "apache-2.0", "configs": front_matter_configs(dict.fromkeys(configs, SPLITS))}
+    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n# A small set\n"

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from exports.hub import RepoName, parse_repo
+from exports.layout import SPLITS, data_path, read_columns
+from tests.exports.release_folder import write
 from tests.hub_endpoints import Answer
 from tests.hub_repos import Blob, Repo
 from tests.hub_server import HubServer, python, serving, times
 from tests.pushing import SET, assert_released_once, content, files, push, refused, said
-from tests.small_release import SPLITS, make_release, rows_of
+from tests.release_rows import many
+from tests.small_release import make_release
 
 
 @pytest.fixture
@@ -66,8 +69,9 @@ def test_a_tag_that_git_would_not_take_is_refused_at_once(hub: HubServer, releas
 
 
 def test_every_config_that_was_pushed_loads_with_equal_rows(hub: HubServer, tmp_path: Path) -> None:
-    texts = ["How do kites fly?", "¿Cómo vuelan?", "二行\nあり"]
-    push(make_release(tmp_path / "v1", texts), SET)
+    release = tmp_path / "v1"
+    write(release, many(12, 6), renders=("r1", "qwen3"))
+    push(release, SET)
     load = """if True:
         import json, sys
         from datasets import get_dataset_config_names, load_dataset
@@ -79,7 +83,8 @@ def test_every_config_that_was_pushed_loads_with_equal_rows(hub: HubServer, tmp_
     out, err = loading.communicate(timeout=100)
     assert loading.returncode == 0, err
     assert json.loads(out) == {
-        config: {split: rows_of(texts, config, split) for split in SPLITS} for config in ("default", "provenance", "r1")
+        config: {split: read_columns([release / data_path(config, split)]) for split in SPLITS}
+        for config in ("default", "provenance", "r1", "qwen3")
     }
 
 

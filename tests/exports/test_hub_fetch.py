@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
-from tests.hub_server import STRANGER, HubServer, error, serving, times
+from tests.hub_server import STRANGER, WRITER, HubServer, error, serving, times
 from tests.pushing import SET, fetch, files, push, refused
 from tests.small_release import make_release
 
@@ -31,6 +32,18 @@ def test_a_fetched_revision_is_the_release_and_nothing_else(hub: HubServer, tmp_
     (tmp_path / "empty").mkdir()
     assert files(fetch(SET, sha, tmp_path / "empty")) == files(release)
     assert {path.name for path in tmp_path.iterdir()} == {"v1", "v2", "deep", "newest", "empty"}
+
+
+def test_files_come_from_the_hub_whatever_the_client_kept(
+    hub: HubServer, tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "kept"))
+    result = push(release, SET)
+    api = huggingface_hub.HfApi(endpoint=hub.url)
+    kept = api.hf_hub_download(SET, "README.md", repo_type="dataset", revision=result.revision)
+    assert Path(kept).is_relative_to(tmp_path / "kept")
+    Path(kept).write_text("changed since")
+    assert files(fetch(SET, result.revision, tmp_path / "back")) == files(release)
 
 
 def test_a_fetch_that_fails_leaves_nothing(hub: HubServer, tmp_path: Path, release: Path) -> None:
@@ -65,6 +78,8 @@ def test_what_everyone_can_read_needs_no_token_and_what_is_gated_has_to_be_asked
 ) -> None:
     push(release, SET, private=False)
     monkeypatch.delenv("HF_TOKEN")
+    (tmp_path / "of a login").write_text(WRITER)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "of a login"))
     hub.asked.clear()
     assert files(fetch(SET, "v1", tmp_path / "back")) == files(release)
     assert not [asked for asked in hub.asked if "authorization" in asked.headers]

@@ -15,6 +15,7 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled
 
 from exports.hub_connection import connect
 from tests.hub_endpoints import Answer, Asked
+from tests.hub_endpoints import refused as refusal
 from tests.hub_repos import Blob, Repo
 from tests.hub_server import (
     CUT,
@@ -118,19 +119,21 @@ def test_a_commit_that_meets_another_is_tried_again(hub: HubServer, release: Pat
     assert_released_once(hub, release)
 
 
-def test_what_someone_else_commits_in_between_is_kept(hub: HubServer, tmp_path: Path, release: Path) -> None:
+def test_what_someone_else_pushes_in_between_is_looked_at_too(hub: HubServer, tmp_path: Path, release: Path) -> None:
     push(release, SET)
     repo = hub.repos[SET]
+    theirs = make_release(tmp_path / "theirs", ["Theirs?"], pictures=["theirs.png"])
 
     def fault(asked: Asked) -> Trouble:
         if "/commit/" in asked.path and "NOTES.md" not in repo.head.files:
-            repo.commit("main", {"NOTES.md": Blob(b"in between")}, message="in between")
+            added = {path: Blob(content) for path, content in files(theirs).items()}
+            repo.commit("main", {**added, "NOTES.md": Blob(b"theirs too")}, message="in between")
         return None
 
     hub.fault = fault
     second = make_release(tmp_path / "v2", ["Another?"])
     push(second, SET, tag="v2")
-    assert content(repo, "v2") == {**files(second), "NOTES.md": b"in between"}
+    assert content(repo, "v2") == {**files(second), "NOTES.md": b"theirs too"}
     assert [commit.message for commit in repo.history][:3] == ["Release v2", "in between", "Release v1"]
 
 
@@ -230,6 +233,12 @@ def test_a_repository_of_someone_else_is_theirs(hub: HubServer, release: Path, p
     assert hub.repos["theirs/set"].head == before
     assert "belongs to someone else" in refused(partial(push, release, "theirs/new"))
     assert set(hub.repos) == {"theirs/set"}
+
+
+def test_a_gated_repository_that_may_not_be_seen_is_not_made_anew(hub: HubServer, release: Path) -> None:
+    hub.fault = times(9, "GET", "/api/datasets/theirs/set", refusal(403, "restricted", code="GatedRepo"))
+    assert "it is gated" in refused(partial(push, release, "theirs/set"))
+    assert not hub.writes()
 
 
 @pytest.mark.parametrize("status", [402, 403, 413])
