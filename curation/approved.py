@@ -8,6 +8,8 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from pydantic import TypeAdapter
+
 from curation.ledger import Ledger
 from curation.review.accounts import list_annotators
 from curation.review.gold import measure
@@ -110,27 +112,24 @@ def _decided_by(kind: object) -> DecidedBy:
 
 
 def _read_pieces(ledger: Ledger, revisions: Iterable[str]) -> dict[str, tuple[WrittenPiece, ...]]:
-    found: dict[str, list[WrittenPiece]] = defaultdict(list)
-    for revision, stage, start, end, origin, source_start, wording, model, version in ledger.query(
+    rows = ledger.query(
         "SELECT revision_id, stage, start, end, origin, source_start, wording, model, prompt_version"
         " FROM pieces LEFT JOIN calls ON calls.id = call_id"
         " WHERE revision_id IN (SELECT value FROM JSON_EACH(?)) ORDER BY revision_id, position",
         (json.dumps(list(revisions)),),
-    ):
-        found[str(revision)].append(
-            WrittenPiece.model_validate(
-                {
-                    "stage": stage,
-                    "span": {"start": start, "end": end},
-                    "origin": origin,
-                    "source_start": source_start,
-                    "wording": wording,
-                    "model": model,
-                    "prompt_version": version,
-                }
-            )
-        )
-    return {revision: tuple(pieces) for revision, pieces in found.items()}
+    )
+    names = ("stage", "origin", "source_start", "wording", "model", "prompt_version")
+    # One call for all: 50,000 calls of their own take four times as long.
+    pieces = TypeAdapter(list[WrittenPiece]).validate_python(
+        [
+            dict(zip(names, (stage, *told), strict=True)) | {"span": {"start": start, "end": end}}
+            for _, stage, start, end, *told in rows
+        ]
+    )
+    found: dict[str, list[WrittenPiece]] = defaultdict(list)
+    for (revision, *_), piece in zip(rows, pieces, strict=True):
+        found[str(revision)].append(piece)
+    return {revision: tuple(told) for revision, told in found.items()}
 
 
 def _read_answers(ledger: Ledger, revisions: Iterable[str]) -> Mapping[str, dict[str, tuple[str, str]]]:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from pydantic import TypeAdapter
+
 from curation.ledger import SEED_COLUMNS, Ledger, read_seed
 from curation.status import values
 from schemas.example import CheckResult, Draft, Piece, Seed, Span, Stage, Trace
@@ -54,14 +56,19 @@ def boxes_of(structure: Structure) -> Boxes:
 def read_drafts(ledger: Ledger, revisions: Iterable[str]) -> dict[str, Draft]:
     """These revisions as drafts, by revision id."""
     asked = json.dumps(list(revisions))
-    stages: dict[str, dict[str, list[Piece]]] = {}
-    for revision, stage, start, end, origin, source_start, wording in ledger.query(
+    rows = ledger.query(
         "SELECT revision_id, stage, start, end, origin, source_start, wording FROM pieces"
         " WHERE revision_id IN (SELECT value FROM JSON_EACH(?)) ORDER BY revision_id, position",
         (asked,),
-    ):
-        span = {"start": start, "end": end}
-        piece = Piece.model_validate({"span": span, "origin": origin, "source_start": source_start, "wording": wording})
+    )
+    pieces = TypeAdapter(list[Piece]).validate_python(
+        [
+            {"span": {"start": start, "end": end}, "origin": origin, "source_start": at, "wording": wording}
+            for _, _, start, end, origin, at, wording in rows
+        ]
+    )
+    stages: dict[str, dict[str, list[Piece]]] = {}
+    for (revision, stage, *_), piece in zip(rows, pieces, strict=True):
         stages.setdefault(str(revision), {}).setdefault(str(stage), []).append(piece)
     drafts = {}
     for revision, *row, notes in ledger.query(
