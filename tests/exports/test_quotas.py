@@ -6,7 +6,7 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exports.quotas import Cell, Filling, Leaf
+from exports.quotas import Cell, Filling, Leaf, represent
 
 T = TypeVar("T")
 LEAVES = [Leaf("harmful", "any"), Leaf("easy", "any")]
@@ -41,7 +41,7 @@ def test_leaves_are_as_full_as_sources_and_their_caps_allow(
     for leaf, limit in zip(LEAVES, limits, strict=True):
         assert filling.of_leaf(leaf) == sum(count for (cell, _), count in filling.taken.items() if cell.leaf == leaf)
         assert filling.of_leaf(leaf) <= limit
-    by_source: Counter[str | None] = Counter()
+    by_source = Counter[str | None]()
     for (_, pool), count in filling.taken.items():
         assert count >= 0
         by_source[pool] += count
@@ -50,3 +50,36 @@ def test_leaves_are_as_full_as_sources_and_their_caps_allow(
         cell, pool = key
         there = sum(rows for (other, name), rows in supply.items() if other == cell and filling.pool(name) == pool)
         assert count <= there
+
+
+KINDS = [Leaf("harmful", "any"), Leaf("hard", "any"), Leaf("easy", "any")]
+FAMILIES = st.lists(st.lists(st.sampled_from(KINDS), min_size=1, max_size=3), max_size=8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(families=FAMILIES, numbers=st.tuples(*[st.integers(0, 5)] * 3), most=st.integers(1, 2))
+def test_families_stand_where_they_fill_as_much_as_any_choice_can(
+    families: list[list[Leaf]], numbers: tuple[int, int, int], most: int
+) -> None:
+    rows = [[(leaf, f"{at}/{place}") for place, leaf in enumerate(family)] for at, family in enumerate(families)]
+    wanted = dict(zip(KINDS, numbers, strict=True))
+    kept = represent(rows, wanted, most)
+    reachable: set[tuple[int, ...]] = {(0, 0, 0)}
+    for family in rows:
+        assert len([row for _, row in family if row in kept]) == min(most, len(family))
+        choices = [[leaf for leaf, _ in some] for some in combinations(family, min(most, len(family)))]
+        reachable = {
+            tuple(min(top, have + choice.count(leaf)) for (leaf, top), have in zip(wanted.items(), state, strict=True))
+            for state in reachable
+            for choice in choices
+        }
+    have = Counter(leaf for family in rows for leaf, row in family if row in kept)
+    assert sum(min(have[leaf], wanted[leaf]) for leaf in KINDS) == max(map(sum, reachable))
+
+
+def test_a_family_makes_room_where_another_can_take_its_place() -> None:
+    harmful, hard, easy = KINDS
+    rows = [[(harmful, "1"), (hard, "1 hard")], *([(harmful, f"{n}"), (easy, f"{n} easy")] for n in (2, 3, 4))]
+    kept = represent(rows, {harmful: 2, hard: 1, easy: 1}, 1)
+    assert "1 hard" in kept
+    assert len([row for row in kept if row.endswith("easy")]) == 1
