@@ -190,6 +190,17 @@ def load(hub: HubServer, folder: Path, config: str) -> list[dict[str, Any]]:
     return rows
 
 
+def test_nothing_is_reported_to_the_hub_about_the_tools_use(
+    project: Project, hub: HubServer, pushed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY")  # as on a user's machine
+    asked = len(hub.asked)
+    assert project.run("push", REPO, "--allow-unreviewed").returncode == 0
+    paths = [one.path for one in hub.asked[asked:]]
+    assert paths
+    assert all(REPO in path or "whoami" in path for path in paths), paths
+
+
 def test_the_token_stands_in_no_file_and_no_message(project: Project, hub: HubServer, pushed: dict[str, Any]) -> None:
     token = hub.environment()["HF_TOKEN"]
     for path in (project.folder / "releases").rglob("*"):

@@ -95,6 +95,8 @@ def curate(ctx: click.Context, project: Path) -> None:
 
 def main() -> None:
     """The command's entry point: a broken world is one line on standard error, never a traceback."""
+    # No telemetry: huggingface_hub reads this when it is imported, and would report its use to the Hub otherwise.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         code = curate.main(prog_name="curate", standalone_mode=False)
     except CurateError as error:
