@@ -68,7 +68,7 @@ def preset(name: str, rules: Release | None = None) -> Release:
         benign = float(name.removeprefix("benign-"))
         return rules.model_copy(update={"size": 1000, "harmful_percent": 100 - benign})
     near = difflib.get_close_matches(name, PRESETS, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     raise UsageError(f"no preset is called {name!r}{hint} There are: {', '.join(PRESETS)}")
 
 
