@@ -4,9 +4,11 @@ read_approved     revisions that may be published, each with its pieces, checks 
 read_evidence     counts of the whole: funnel, agreement, edits, gold; no name, path, URL or key
 """
 
+import gc
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from pydantic import TypeAdapter
 
@@ -30,6 +32,24 @@ def read_approved(ledger: Ledger, structure: str, *, unreviewed: bool, pseudonym
     `unreviewed`: also what only machines approved, and what nobody decided yet; never what was rejected, relabelled
     or waits for the adjudicator. An approval of an older revision counts for nothing: it binds that text.
     """
+    with _collector_paused():
+        return _read_approved(ledger, structure, unreviewed, pseudonyms)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Half a million values without a cycle among them: the collector would walk them again and again, and take two
+    thirds of the time (10,000 rows: 5.1 s of the processor with it, 1.8 s without)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _read_approved(ledger: Ledger, structure: str, unreviewed: bool, pseudonyms: bool) -> list[Approved]:
     rows = ledger.query(
         """SELECT revision_id, COALESCE(kind, 'nobody'), COALESCE(deciders, '[]'), answer_right, decided_at
         FROM review_now
