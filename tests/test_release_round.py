@@ -103,6 +103,21 @@ def test_two_releases_are_told_apart_row_by_row(project: Project, exported: dict
     assert project.run("diff", "v1", "v9").returncode == 2
 
 
+@pytest.mark.parametrize("name", ["../up", "/tmp/up", "a/b", ".hid", "a b", "", "a\nb", "n" * 300, "v1..2", "-x"])
+def test_a_name_that_is_no_folder_or_no_tag_is_refused_before_anything_is_chosen(project: Project, name: str) -> None:
+    done = project.run("export", *MIX, "--allow-unreviewed", f"--name={name}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "no name for a release" in done.stderr
+
+
+def test_what_a_real_run_would_refuse_a_dry_run_refuses_too(project: Project, exported: dict[str, Any]) -> None:
+    for words in (("--render", "r2"), ("--name", "v1")):
+        done = project.run("export", *MIX, "--allow-unreviewed", "--dry-run", *words)
+        assert done.returncode in (2, 7), words
+        assert done.stdout == ""
+
+
 def test_a_release_is_never_written_over(project: Project, exported: dict[str, Any]) -> None:
     before = (project.folder / exported["release"] / "manifest.json").read_bytes()
     done = project.run("export", *MIX, "--allow-unreviewed", "--name", "v1")

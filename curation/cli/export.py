@@ -77,13 +77,22 @@ def command(
       curate export --preset 0.5k --render r1
       curate export --size 40 --mix harmful=30,benign=10 --allow-unreviewed
     """
-    from exports.hub import parse_repo
+    from exports.render import require_families
     from exports.select import preset as preset_rules
+
+    renders = _listed(render)
+    require_families(tuple(renders))
+    if name is not None:
+        require_name(name)
+        if (project / RELEASES / name).exists():
+            raise ReleaseError(f"{project / RELEASES / name}: is there already, and a release never changes")
 
     settings = load_settings(project)
     rules = preset_rules(preset, settings.release) if preset else settings.release
     rules = _with_mix(rules, size, mix)
     if repo is not None:
+        from exports.hub import parse_repo
+
         repo = parse_repo(repo).repo
     chosen = load_structure(structure or settings.structure, project)
     if chosen.derived and allow_unreviewed:
@@ -101,6 +110,8 @@ def command(
         if not as_json:
             print_parts(open_console(), [_quota_table(selection), _left_out_table(selection)])
         if selection.lacking and not allow_fewer:
+            if as_json:
+                click.echo(json.dumps(_summary(selection, None)))
             for one in selection.lacking:
                 click.echo(f"lacking: {visible(one.text, one_line=True)}", err=True)
             raise ReleaseError("a quota cannot be met: get more of these rows, or --allow-fewer writes what there is")
@@ -113,13 +124,19 @@ def command(
         del approved  # 10,000 of them hold 250 MB that the files and pictures can use
         evidence = read_evidence(ledger, chosen, settings, rows)
     folder = project / RELEASES / (name or _next_name(project / RELEASES))
-    _write(folder, rows, rules, evidence, selection, _listed(render), include_harmful_traces, repo, gated)
+    _write(folder, rows, rules, evidence, selection, renders, include_harmful_traces, repo, gated)
     if as_json:
         click.echo(json.dumps(_summary(selection, folder)))
         return
     click.echo(f"{len(rows):,} rows: {folder}")
     click.echo(f"card: {folder / 'README.md'}")
     click.echo(f"next: curate verify {folder}, then curate push org/name")
+
+
+def require_name(name: str) -> None:
+    """Raises UsageError for what can be no folder's name and no tag on the Hub."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", name) or ".." in name:
+        raise UsageError(f"{name!r}: no name for a release; take one like v1, of letters, digits, '.', '_' and '-'")
 
 
 def _with_mix(rules: Release, size: int | None, mix: str | None) -> Release:

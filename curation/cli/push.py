@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from curation.cli.console import visible
-from curation.cli.export import RELEASES
+from curation.cli.export import RELEASES, require_name
 from schemas.errors import UsageError
 
 
@@ -42,6 +42,8 @@ def command(
     """
     from exports.hub import push
 
+    if release is not None:
+        require_name(release)
     folder = project / RELEASES / (release or _newest(project))
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such release; `curate export` makes one")
