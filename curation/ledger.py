@@ -171,10 +171,7 @@ class Ledger:
 
     def add_label(self, event: LabelEvent) -> None:
         with self.transaction() as db:
-            db.execute(
-                "INSERT INTO labels (seed_id, label, origin, author, note, at) VALUES (?,?,?,?,?,?)",
-                (event.seed_id, event.label, event.origin, event.author, event.note, now()),
-            )
+            insert_label_event(db, event)
 
     def prompts(self) -> list[tuple[str, str, str]]:
         """(seed id, prompt, family) of every seed, in order of id; the family is '' where none was computed yet."""
@@ -447,6 +444,14 @@ class Ledger:
                 WHERE structure = ?1 AND prompts >= ?2""",
                 (structure, least),
             ).rowcount
+
+
+def insert_label_event(db: sqlite3.Connection, event: LabelEvent) -> None:
+    """A label event, as part of an open transaction."""
+    db.execute(
+        "INSERT INTO labels (seed_id, label, origin, author, note, at) VALUES (?,?,?,?,?,?)",
+        (event.seed_id, event.label, event.origin, event.author, event.note, now()),
+    )
 
 
 def release_row(db: sqlite3.Connection, run: int, task: str, row_id: str) -> None:

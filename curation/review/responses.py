@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
-from curation.ledger import Ledger, now
-from schemas.example import Branch, Label
+from curation.ledger import Ledger, insert_label_event, now
+from schemas.example import Branch, Label, LabelEvent, LabelOrigin
 from schemas.review import Candidate, Decision, Kind, Queue, Response
 
 _SAID = ("status", "choice", "label", "answer_right", "problems", "texts", "candidate", "spans", "comment")
@@ -217,8 +217,6 @@ def insert_label(
     db: sqlite3.Connection, seed: str, label: Label, kind: Kind, deciders: Sequence[str], note: str
 ) -> None:
     """A label event, as part of an open transaction. A machine account's is a model's: it is never a person's word."""
-    origin = "person" if kind == "person" else "model"
-    db.execute(
-        "INSERT INTO labels (seed_id, label, origin, author, note, at) VALUES (?,?,?,?,?,?)",
-        (seed, label, origin, ", ".join(deciders), note, now()),
-    )
+    origin: LabelOrigin = "person" if kind == "person" else "model"
+    author = ", ".join(deciders)
+    insert_label_event(db, LabelEvent(seed_id=seed, label=label, origin=origin, author=author, note=note))
