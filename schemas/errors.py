@@ -11,7 +11,8 @@
     │   ├── KeyRefused                 5   401 or 403, or a key that is not set: no row's fault
     │   └── ProviderRefuses            5   many refusals in a row: the provider's own policy is the likely cause
     ├── ReviewError                    6   Argilla: its environment, its server, what it refuses
-    └── ReleaseError                   7   a release that cannot be made, written or read
+    ├── ReleaseError                   7   a release that cannot be made, written or read
+    └── TrainError                     8   a model, device or row that a training run cannot work with
 
 A row that fails is not here: it is data (`Failure` in example.py).
 """
@@ -65,3 +66,7 @@ class ReviewError(CurateError):
 
 class ReleaseError(CurateError):
     exit_code = 7
+
+
+class TrainError(CurateError):
+    exit_code = 8

@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Exit codes: 0 done, 1 something is off, 2 wrong use, 3 budget reached, 4 ledger, 5 endpoint, 6 review,"
-        " 7 release, 130 stopped."
+        " 7 release, 8 training, 130 stopped."
     ),
 )
 @click.option(

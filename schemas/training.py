@@ -1,0 +1,161 @@
+"""Training: what a run is asked to do, what is proven before its first step, and what it did.
+
+Recipe     how weights are changed: method, rates, epochs, batch            a preset gives it, options change it
+Shape      a model's sizes, enough to reckon memory and time with           a preset gives it, or the model's own config
+Preset     a recipe for a backbone                                          train/presets/*.yaml
+Proof      what the rows of a release train, counted and read back          made before the first step
+RunConfig  all that a run was asked for; the same config is the same run    config.json in the run's folder
+Sample     what the model says to a prompt of the test split                before and after
+RunRecord  what came of it                                                  record.json in the run's folder
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from schemas.example import Branch, Frozen
+
+Method = Literal["lora", "qlora", "full"]
+Precision = Literal["bf16", "fp32"]
+
+
+class Recipe(Frozen):
+    """How weights are changed. The defaults are R1-Act's, the best known for this method (arXiv 2508.00324, its code);
+    they put loss on all that the model says itself, its stop token too, which that code leaves out."""
+
+    method: Method = "lora"
+    lora_rank: int = Field(default=16, ge=1)
+    lora_alpha: int = Field(default=16, ge=1)
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    lora_targets: tuple[str, ...] = Field(
+        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
+    )
+    learning_rate: float = Field(default=1e-5, gt=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: int = Field(default=5, ge=0, description="optimizer steps")
+    warmup_percent: float | None = Field(
+        default=None, ge=0, lt=100, description="of all steps, in the place of `warmup_steps`"
+    )
+    epochs: float = Field(default=15, gt=0)
+    batch_rows: int = Field(default=8, ge=1, description="rows an optimizer step, over all devices")
+    device_rows: int = Field(default=1, ge=1, description="rows at a time on one device; the others are accumulated")
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1)
+    adam_beta2: float = Field(default=0.95, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    max_tokens: int = Field(default=4096, ge=16, description="of a row; a longer one is refused, never cut")
+    packing: bool = Field(default=False, description="short rows share a sequence of `max_tokens`; a row is never cut")
+    precision: Precision = "bf16"
+    gradient_checkpointing: bool = Field(default=True, description="less memory for about a third more time")
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> "Recipe":
+        if self.batch_rows % self.device_rows:
+            raise ValueError(f"batch_rows ({self.batch_rows}) is no multiple of device_rows ({self.device_rows})")
+        return self
+
+
+class Shape(Frozen):
+    """A decoder-only transformer's sizes, as its config.json names them."""
+
+    parameters: int = Field(gt=0, description="all weights, counted once")
+    layers: int = Field(gt=0)
+    hidden: int = Field(gt=0)
+    intermediate: int = Field(gt=0, description="of the feed-forward part, of one expert where there are several")
+    heads: int = Field(gt=0)
+    kv_heads: int = Field(gt=0)
+    head_size: int = Field(gt=0)
+    vocabulary: int = Field(gt=0)
+    tied: bool = Field(default=False, description="whether the output layer shares the embeddings' weights")
+
+
+class Preset(Frozen):
+    """A recipe for a backbone."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    about: str = Field(description="one paragraph: what it is for, and where its numbers come from")
+    model: str = Field(description="Hub id, or 'embedded': the small model of this tool")
+    revision: str | None = Field(default=None, description="commit or tag; None: the newest")
+    gpus: int = Field(default=1, ge=0, description="that it is meant for; 0: it runs on a CPU")
+    recipe: Recipe
+    shape: Shape
+    run_on: str = Field(default="not yet run on a GPU", description="what it was run on, with the date")
+
+
+class RowLength(Frozen):
+    id: str
+    tokens: int
+
+
+class Proof(Frozen):
+    """What a run will train, counted on the very tokens that it is given; it exists only where every row was read back
+    and found to be what the release says."""
+
+    family: str = Field(description="of the chat template, as train/templates.py names it")
+    stop: str = Field(description="the stop token's text, the last that is trained of every row")
+    rows: int = Field(ge=1)
+    rows_by_label: Mapping[str, int]
+    tokens: int = Field(description="of all rows, once")
+    trained_tokens: int
+    masked_tokens: int = Field(description="the prompts'")
+    trained_by_label: Mapping[str, int] = Field(description="trained tokens by label: what each weighs in the loss")
+    longest: RowLength
+    epochs: float
+    steps: int = Field(ge=1, description="optimizer steps")
+    tokens_a_step: float = Field(description="on average, prompts included")
+
+
+class RunConfig(Frozen):
+    """All that a run was asked for."""
+
+    name: str
+    preset: str
+    model: str = Field(description="as it was asked for: a Hub id, a folder, 'embedded'")
+    model_path: str = Field(description="where its files are on this machine, or its Hub id")
+    model_revision: str | None = None
+    release: str = Field(description="as it was asked for: a folder, or org/name@revision")
+    release_path: str = Field(description="the folder that is read")
+    release_sha256: str = Field(description="the hash of the release's rows, whatever files they are in")
+    structure: str = Field(description="of the rows that are trained")
+    recipe: Recipe
+    system: tuple[str, ...] = Field(default=(), description="system prompts, dealt out over the rows; none: no system")
+    seed: int = 0
+    threads: int | None = Field(default=None, ge=1, description="of torch on a CPU; None: torch's own choice")
+    checkpoints: int = Field(default=5, ge=1, description="saved over the whole run, the last kept to go on from")
+    sample_prompts: int = Field(default=16, ge=0, description="of the test split, answered before and after")
+    sample_tokens: int = Field(default=256, ge=1, description="most new tokens of an answer")
+    report_to: tuple[str, ...] = Field(default=(), description="tensorboard, trackio, wandb")
+
+
+class Sample(Frozen):
+    """What the model said to a prompt of the test split, greedily."""
+
+    id: str
+    label: Branch
+    prompt: str
+    before: str
+    after: str
+
+
+class RunRecord(Frozen):
+    """What came of a run: record.json. Nothing in it names a person, a key or an address."""
+
+    config: RunConfig
+    proof: Proof
+    versions: Mapping[str, str] = Field(description="of Python and the libraries that shape the result")
+    git: str | None = Field(default=None, description="commit of the working folder, '+' where it has changes")
+    device: str
+    processes: int = Field(ge=1)
+    seconds: float = Field(description="of training, checkpoints included; of the last stretch where it was resumed")
+    seconds_to_first_step: float
+    steps: int
+    resumed_at: tuple[int, ...] = Field(default=(), description="steps that it went on from after it had been stopped")
+    tokens_per_second: float = Field(description="tokens of rows, prompts included, over `seconds`")
+    peak_memory_bytes: int = Field(description="of the process on a CPU, of the device on a GPU")
+    first_loss: float
+    final_loss: float
+    weights_sha256: str = Field(description="of the trained tensors by name, dtype, shape and bytes")
+    trained_ids: tuple[str, ...] = Field(description="rows")
+    trained_families: tuple[str, ...] = Field(description="of their prompts: what an evaluation must not ask")
+    trained_sources: tuple[str, ...]
