@@ -1,7 +1,7 @@
 """Stages become one completion, every run of characters with its place and its origin. Always the same for the same."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from schemas.example import Draft, Failure, Origin, Piece, Span, Stage
 from schemas.structure import ANSWER
@@ -20,6 +20,13 @@ class Run(NamedTuple):
 class Assembled(NamedTuple):
     completion: str
     stages: tuple[Stage, ...]
+
+
+def verbatim(text: str, start: int, end: int, origin: Literal["trace", "answer"]) -> Run:
+    """A verbatim run without the white space around it, and where it starts in its source."""
+    whole = text[start:end]
+    bare = whole.lstrip()
+    return Run(bare.rstrip(), origin, source_start=start + len(whole) - len(bare))
 
 
 def assemble(stages: Sequence[tuple[str, Sequence[Run]]]) -> Assembled | Failure:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel
 
-from curation.assembly import Run, assemble
+from curation.assembly import Run, assemble, verbatim
 from curation.cut import Opening, hangs, opening, remainder_start
 from curation.language import language
 from curation.ledger import Work
@@ -157,23 +157,23 @@ def _runs(name: str, take: Take, material: _Material) -> list[Run]:
     trace, start = material.work.trace, material.start
     match take:
         case TakePrefix() if start.usable:
-            return [_cut(trace.text, 0, start.end, "trace")]
+            return [verbatim(trace.text, 0, start.end, "trace")]
         case TakePrefix():
             return [Run(material.written["understanding"], "written")]
         case TakeRemainder():
-            rest = _cut(trace.text, remainder_start(trace.text, start.end), len(trace.text), "trace")
+            rest = verbatim(trace.text, remainder_start(trace.text, start.end), len(trace.text), "trace")
             if take.bridge and hangs(rest.text) and material.pools[take.bridge].language == material.spoken:
                 bridge, wording = _draw(take.bridge, material)
                 return [Run(bridge + " ", "drawn", wording=wording), rest]
             return [rest]
         case TakeTrace():
-            return [_cut(trace.text, 0, len(trace.text), "trace")]
+            return [verbatim(trace.text, 0, len(trace.text), "trace")]
         case TakeAnswer():
-            return [_cut(trace.answer, 0, len(trace.answer), "answer")]
+            return [verbatim(trace.answer, 0, len(trace.answer), "answer")]
         case TakeWritten():
             return [Run(material.written[take.field], "written")]
         case TakeRefusal() if fit_refusal(trace.answer, harm_category(material.work.seed)):
-            return [_cut(trace.answer, 0, len(trace.answer), "answer")]
+            return [verbatim(trace.answer, 0, len(trace.answer), "answer")]
         case TakeRefusal() | TakePool():
             if material.pools[take.pool].language != material.spoken:
                 return [Run(material.written[_instead_of_pool(name, material.pools[take.pool])], "written")]
@@ -190,13 +190,6 @@ def _draw(pool: str, material: _Material) -> tuple[str, str]:
     category, mode = harm_category(material.work.seed), material.structure.draw
     name, text = material.pools[pool].draw(material.draft_id, category, mode)
     return text, name
-
-
-def _cut(text: str, start: int, end: int, origin: Literal["trace", "answer"]) -> Run:
-    """A verbatim run without the white space around it, and where it starts in its source."""
-    whole = text[start:end]
-    bare = whole.lstrip()
-    return Run(bare.rstrip(), origin, source_start=start + len(whole) - len(bare))
 
 
 def _wanted(
