@@ -5,7 +5,7 @@
         images/composition.png, lengths.png, funnel.png, agreement.png
 
 Its words are in templates/card.md.jinja, its numbers in exports.tally. Rows are hostile text: whatever the template
-prints is escaped unless it is `Markup` already (exports.markdown).
+prints is escaped unless it is `Markup` already (schemas.markdown).
 """
 
 import re
@@ -22,12 +22,12 @@ from exports import plots
 from exports.known_sources import all_known, known_sets
 from exports.layout import CARD, DEFAULT, data_path, front_matter_configs
 from exports.licences import TERMS, SetLicence, combine
-from exports.markdown import Markup, code, inline, public_name
 from exports.render import FAMILIES, loading_hint
 from exports.shown_example import choose_examples
 from exports.tally import DECIDERS, ORIGINS, UNNAMED, Step, Tally, name_category, steps, tally
 from exports.verify import size_category
 from schemas.example import Frozen
+from schemas.markdown import Markup, code, inline, public_name
 from schemas.release import Approved, Evidence, Manifest
 from schemas.report import Agreement, Rate, Spending, StructureCounts
 from schemas.think import CLOSE, OPEN

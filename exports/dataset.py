@@ -29,10 +29,10 @@ from exports.layout import (
     rows_sha256,
     to_parquet,
 )
-from exports.markdown import public_name
 from exports.render import holds_stop_token, render, require_families
 from schemas.errors import ReleaseError
 from schemas.example import Branch
+from schemas.markdown import public_name
 from schemas.release import (
     Approved,
     FileHash,

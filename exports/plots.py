@@ -19,8 +19,8 @@ from math import log10
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from exports.markdown import visible
 from exports.tally import Split, Step, Tally, name_category
+from schemas.markdown import visible
 from schemas.report import Agreement, Coefficient
 from schemas.structure import BRANCHES
 

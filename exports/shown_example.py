@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from exports.markdown import Markup, block, code, public_name
 from exports.tally import ORIGINS
 from schemas.example import Branch, Category, Stage
+from schemas.markdown import Markup, block, code, public_name
 from schemas.release import Approved, WrittenPiece
 
 MILD = (

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from exports.markdown import public_name
 from schemas.example import Branch, Origin
+from schemas.markdown import public_name
 from schemas.release import Approved, DecidedBy, WrittenPiece
 from schemas.report import Funnel
 from schemas.structure import ANSWER, BRANCHES

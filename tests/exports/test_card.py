@@ -17,9 +17,9 @@ from markdown_it.token import Token
 from exports.card import CardFacts, render, write_card
 from exports.known_sources import known_sets
 from exports.licences import combine
-from exports.markdown import block, code, inline, public_name
 from exports.tally import steps, tally
 from schemas.errors import ReleaseError
+from schemas.markdown import block, code, inline, public_name
 from schemas.release import Approved
 from schemas.report import Rate
 from schemas.think import has_marks
