@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from exports.embed import GRID, TermVectors, Vectors
 from exports.select import select
-from schemas.example import Category, Draft, Seed, Trace, identify
-from schemas.release import Approval, Approved
+from schemas.example import Category, identify
+from schemas.release import Eligible
 from schemas.settings import Release
 
 RUNS = 3
@@ -54,7 +54,7 @@ class TopicVectors:
         return self._table[[int(prompt.rsplit(" ", 1)[1]) for prompt in prompts]]
 
 
-def make_rows(count: int, *, one_category: bool) -> list[Approved]:
+def make_rows(count: int, *, one_category: bool) -> list[Eligible]:
     """Nine of ten harmful; a tenth of the rows are further traces of a prompt, a tenth of prompts share families."""
     chance = random.Random(7)
     words = [f"word{number}" for number in range(3000)]
@@ -63,28 +63,23 @@ def make_rows(count: int, *, one_category: bool) -> list[Approved]:
     for number in range(count):
         prompt = f"{' '.join(chance.choices(words, k=18))} {number if chance.random() < 0.9 else number // 2}"
         harmful = chance.random() < 0.9
-        seed = Seed(
-            id=identify("s", prompt),
-            family=identify("f", str(number if chance.random() < 0.9 else number // 2)),
-            prompt=prompt,
-            source=f"source {chance.choice('aaaabbcdefg')}",
-            category=categories[0] if one_category else chance.choice(categories + [""] * 2 * (not harmful)) or None,
-            style=chance.choice(("vanilla", "adversarial")),
-        )
-        trace = Trace(id=identify("t", str(number)), seed_id=seed.id, text="", answer="")
-        draft = Draft(
-            id=identify("d", trace.id),
-            seed_id=seed.id,
-            trace_id=trace.id,
-            structure="alttrain",
-            branch="harmful" if harmful else "benign",
-            branch_from="person",
-            completion="x" * chance.randrange(400, 10_000 if not harmful else 1000),
-            stages=(),
-        )
-        approval = Approval(decided_by="person", answers=2, agreeing=chance.choice((1, 2)))
+        family = identify("f", str(number if chance.random() < 0.9 else number // 2))
+        source, style = f"source {chance.choice('aaaabbcdefg')}", chance.choice(("vanilla", "adversarial"))
+        category = categories[0] if one_category else chance.choice(categories + [""] * 2 * (not harmful)) or None
         rows.append(
-            Approved(seed=seed, trace=trace, draft=draft, label_from="person", pieces=(), checks=(), approval=approval)
+            Eligible(
+                id=f"{identify('d', str(number))}.1",
+                label="harmful" if harmful else "benign",
+                category=category,
+                style=style,
+                source=source,
+                family=family,
+                prompt=prompt,
+                completion="x" * chance.randrange(400, 10_000 if not harmful else 1000),
+                decided_by="person",
+                answers=2,
+                agreeing=chance.choice((1, 2)),
+            )
         )
     return rows
 

@@ -1,6 +1,7 @@
 """What a release is made of, out of the ledger: approved revisions with all that they came from, and how it was done.
 
-read_approved     revisions that may be published, each with its pieces, checks and approval
+read_eligible     revisions that may be published, as far as choosing looks at them
+read_approved     those that were chosen, each with its pieces, checks and approval
 read_evidence     counts of the whole: funnel, agreement, edits, gold; no name, path, URL or key
 """
 
@@ -17,23 +18,46 @@ from curation.review.accounts import list_annotators
 from curation.review.gold import measure
 from curation.review.shown import read_checks, read_drafts, read_seeds, read_traces
 from curation.review.status import count_review
-from curation.status import count
+from curation.status import count, values
 from schemas.example import Draft
-from schemas.release import Approval, Approved, DecidedBy, Evidence, WrittenPiece
+from schemas.release import Approval, Approved, Eligible, Evidence, WrittenPiece
 from schemas.report import Rate
 from schemas.review import Kind
 from schemas.settings import Settings
 from schemas.structure import Structure
 
 
-def read_approved(ledger: Ledger, structure: str, *, unreviewed: bool, pseudonyms: bool) -> list[Approved]:
-    """Newest revisions of drafts that stand, not blocked, which persons approved, in order of id.
+def read_eligible(ledger: Ledger, structure: str, *, unreviewed: bool) -> list[Eligible]:
+    """Newest revisions of drafts that stand, not blocked, which persons approved, in order of draft.
 
     `unreviewed`: also what only machines approved, and what nobody decided yet; never what was rejected, relabelled
     or waits for the adjudicator. An approval of an older revision counts for nothing: it binds that text.
     """
+    rows = ledger.query(
+        """SELECT revision_id, branch, seeds.category, style, source, family, prompt, completion,
+            COALESCE(kind, 'nobody'), COALESCE(deciders, '[]')
+        FROM review_now
+        JOIN seeds ON seeds.id = seed_id
+        JOIN revisions ON revisions.id = revision_id
+        WHERE structure = ?1 AND NOT review_now.blocked AND ((outcome = 'approved' AND (kind = 'person' OR ?2))
+            OR (outcome = 'waiting' AND ?2))
+        ORDER BY review_now.draft_id""",
+        (structure, unreviewed),
+    )
+    answers = _read_answers(ledger, [str(row[0]) for row in rows])
+    told = []
+    for *row, deciders in rows:
+        people, said = json.loads(str(deciders)), answers.get(str(row[0]), {})
+        agreeing = sum(said.get(name, ("", ""))[0] in ("approve", "approve_with_edits") for name in people)
+        told.append((*row, len(people), agreeing))
     with _collector_paused():
-        return _read_approved(ledger, structure, unreviewed, pseudonyms)
+        return list(values(Eligible, told))
+
+
+def read_approved(ledger: Ledger, eligible: Iterable[Eligible], *, pseudonyms: bool) -> list[Approved]:
+    """These revisions with all that they came from, in order of draft."""
+    with _collector_paused():
+        return _read_approved(ledger, {one.id: one for one in eligible}, pseudonyms)
 
 
 @contextmanager
@@ -49,14 +73,11 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _read_approved(ledger: Ledger, structure: str, unreviewed: bool, pseudonyms: bool) -> list[Approved]:
+def _read_approved(ledger: Ledger, eligible: Mapping[str, Eligible], pseudonyms: bool) -> list[Approved]:
     rows = ledger.query(
-        """SELECT revision_id, COALESCE(kind, 'nobody'), COALESCE(deciders, '[]'), answer_right, decided_at
-        FROM review_now
-        WHERE structure = ?1 AND NOT blocked AND ((outcome = 'approved' AND (kind = 'person' OR ?2))
-            OR (outcome = 'waiting' AND ?2))
-        ORDER BY draft_id""",
-        (structure, unreviewed),
+        """SELECT revision_id, COALESCE(deciders, '[]'), answer_right, decided_at
+        FROM review_now WHERE revision_id IN (SELECT value FROM JSON_EACH(?)) ORDER BY draft_id""",
+        (json.dumps(list(eligible)),),
     )
     ids = [str(row[0]) for row in rows]
     drafts = read_drafts(ledger, ids)
@@ -72,10 +93,10 @@ def _read_approved(ledger: Ledger, structure: str, unreviewed: bool, pseudonyms:
         return tuple(sorted(people if names is None else (names.get(name, "unknown") for name in people)))
 
     approved = []
-    for revision, kind, deciders, right, at in rows:
-        draft = drafts[str(revision)]
+    for revision, deciders, right, at in rows:
+        draft, chosen = drafts[str(revision)], eligible[str(revision)]
         people = json.loads(str(deciders))
-        said = [answers[str(revision)].get(name, ("", "")) for name in people]
+        said = answers.get(draft.revision_id, {})
         stages, editors = edits.get(draft.revision_id, ((), ()))
         approved.append(
             Approved(
@@ -86,14 +107,14 @@ def _read_approved(ledger: Ledger, structure: str, unreviewed: bool, pseudonyms:
                 pieces=pieces[draft.revision_id],
                 checks=checks.get(draft.revision_id, ()),
                 approval=Approval(
-                    decided_by=_decided_by(kind),
+                    decided_by=chosen.decided_by,
                     deciders=published(people),
-                    answers=len(said),
-                    agreeing=sum(choice in ("approve", "approve_with_edits") for choice, _ in said),
+                    answers=chosen.answers,
+                    agreeing=chosen.agreeing,
                     edited_stages=stages,
                     editors=published(editors),
                     answer_right=None if right is None else bool(right),
-                    guidelines=tuple(sorted({guidelines for _, guidelines in said if guidelines})),
+                    guidelines=tuple(sorted({said[name][1] for name in people if name in said and said[name][1]})),
                     at=None if at is None else str(at),
                 ),
                 usd=usd.get(draft.trace_id),
@@ -125,10 +146,6 @@ def read_evidence(ledger: Ledger, structure: Structure, settings: Settings, appr
         gold=Rate.of(right, asked),
         prompt_versions=tuple(sorted(versions)),
     )
-
-
-def _decided_by(kind: object) -> DecidedBy:
-    return "person" if kind == "person" else "machine" if kind == "machine" else "nobody"
 
 
 def _read_pieces(ledger: Ledger, revisions: Iterable[str]) -> dict[str, tuple[WrittenPiece, ...]]:

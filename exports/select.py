@@ -1,6 +1,6 @@
-"""Exactly N of the approved rows, or which quota lacks how many.
+"""Exactly N of the eligible rows, or which quota lacks how many.
 
-    select(approved, Release(size=1000), choose_vectors(cache))    Selection: chosen, left_out, quotas, lacking
+    select(eligible, Release(size=1000), choose_vectors(cache))    Selection: chosen, left_out, quotas, lacking
 
 What is left out, in this order, and each row for the first reason that meets it:
 
@@ -37,7 +37,7 @@ from exports.spread import spread
 from exports.tokens import token_counter
 from schemas.errors import ReleaseError, UsageError
 from schemas.example import Category, Frozen
-from schemas.release import Approved
+from schemas.release import Eligible
 from schemas.settings import Release
 
 TOO_LONG = "too long"
@@ -72,18 +72,18 @@ def preset(name: str, rules: Release | None = None) -> Release:
     raise UsageError(f"no preset is called {name!r}{hint} There are: {', '.join(PRESETS)}")
 
 
-def select(approved: Sequence[Approved], rules: Release, vectors: Vectors) -> "Selection":
+def select(eligible: Sequence[Eligible], rules: Release, vectors: Vectors) -> "Selection":
     """Which rows a release takes, and of every other one why it does not.
 
     `vectors` is asked once, for the prompts of those categories that have more rows than are taken. Raises
     ReleaseError where nothing is approved, UsageError where the tokenizer cannot be had.
     """
-    if not approved:
+    if not eligible:
         raise ReleaseError(
             "no approved rows to choose from: `curate review status` says what waits for review;"
             " `curate review pull` brings decisions in"
         )
-    rows = sorted((_candidate(row, rules) for row in approved), key=_preference)
+    rows = sorted((_candidate(row, rules) for row in eligible), key=_preference)
     assert len({row.id for row in rows}) == len(rows), "a revision is given twice"
     wanted = _wanted(rules)
     left_out: list[LeftOut] = []
@@ -103,23 +103,23 @@ def select(approved: Sequence[Approved], rules: Release, vectors: Vectors) -> "S
     )
 
 
-def _candidate(row: Approved, rules: Release) -> "_Candidate":
-    category = row.seed.category if row.seed.category in _CATEGORIES else None
+def _candidate(row: Eligible, rules: Release) -> "_Candidate":
+    category = row.category if row.category in _CATEGORIES else None
     kind: Kind = "harmful"
     if row.label == "benign":
         kind = "hard" if category else "easy"
     style: Style = "any"
     if rules.adversarial_percent is not None:
-        style = "adversarial" if row.seed.style == "adversarial" else "vanilla"
+        style = "adversarial" if row.style == "adversarial" else "vanilla"
     rank = hashlib.blake2b(f"{rules.seed}:{row.id}".encode(), digest_size=16).digest()
-    return _Candidate(row.id, rank, Cell(Leaf(kind, style), category or OTHER_CATEGORY), row.seed.source, row)
+    return _Candidate(row.id, rank, Cell(Leaf(kind, style), category or OTHER_CATEGORY), row.source, row)
 
 
 def _preference(candidate: "_Candidate") -> tuple[bool, float, int, bytes]:
     """Sorts the row that is to be kept of several first."""
-    approval = candidate.row.approval
-    agreement = approval.agreeing / approval.answers if approval.answers else 0.0
-    return approval.decided_by != "person", -agreement, -approval.agreeing, candidate.rank
+    row = candidate.row
+    agreement = row.agreeing / row.answers if row.answers else 0.0
+    return row.decided_by != "person", -agreement, -row.agreeing, candidate.rank
 
 
 def _wanted(rules: Release) -> dict[Leaf, int]:
@@ -148,7 +148,7 @@ def _keep_short(rows: "Sequence[_Candidate]", rules: Release, left_out: "list[Le
     count = token_counter(rules.tokenizer)
     kept = []
     for row in rows:
-        if row.row.label == "benign" and (tokens := count(row.row.draft.completion)) > rules.benign_max_tokens:
+        if row.row.label == "benign" and (tokens := count(row.row.completion)) > rules.benign_max_tokens:
             left_out.append(LeftOut(row.id, TOO_LONG, f"{tokens:,} tokens of at most {rules.benign_max_tokens:,}"))
         else:
             kept.append(row)
@@ -158,7 +158,7 @@ def _keep_short(rows: "Sequence[_Candidate]", rules: Release, left_out: "list[Le
 def _keep_one_trace(rows: "Sequence[_Candidate]", left_out: "list[LeftOut]") -> "list[_Candidate]":
     first: dict[str, _Candidate] = {}
     for row in rows:
-        kept = first.setdefault(row.row.seed.prompt, row)
+        kept = first.setdefault(row.row.prompt, row)
         if kept is not row:
             left_out.append(LeftOut(row.id, OTHER_TRACE, kept.id))
     return list(first.values())
@@ -169,7 +169,7 @@ def _keep_representatives(
 ) -> "list[_Candidate]":
     families: defaultdict[str, list[tuple[Leaf, str]]] = defaultdict(list)
     for row in rows:
-        families[row.row.seed.family].append((row.cell.leaf, row.id))
+        families[row.row.family].append((row.cell.leaf, row.id))
     kept = represent(families.values(), wanted, rules.max_per_family)
     detail = f"at most {rules.max_per_family} of a family"
     left_out.extend(LeftOut(row.id, FAMILY_CAP, detail) for row in rows if row.id not in kept)
@@ -200,7 +200,7 @@ def _choose(
         counts[cell][source] = count
     crowded = {cell for cell in cells if 0 < sum(counts[cell].values()) < len(cells[cell])}
     # Sorted, so that not even the last bit of an IDF hangs on the order of the input.
-    prompts = sorted({row.row.seed.prompt for cell in crowded for row in cells[cell]})
+    prompts = sorted({row.row.prompt for cell in crowded for row in cells[cell]})
     places = {prompt: place for place, prompt in enumerate(prompts)}
     table = vectors(prompts) if prompts else None
 
@@ -209,7 +209,7 @@ def _choose(
         near = [-1.0] * len(members)
         if table is not None and cell in crowded:
             taken, products = spread(
-                table[[places[row.row.seed.prompt] for row in members]],
+                table[[places[row.row.prompt] for row in members]],
                 [filling.pool(row.source) for row in members],
                 counts[cell],
             )
@@ -314,7 +314,7 @@ class _Candidate(NamedTuple):
     """A hash of seed and id: the order of whatever nothing else orders."""
     cell: Cell
     source: str
-    row: Approved
+    row: Eligible
 
 
 class LeftOut(NamedTuple):

@@ -1,6 +1,7 @@
 """A release: what a published dataset promises, and all that making one needs to know.
 
-Approved    an approved revision with where everything in it came from      the ledger gives it
+Eligible    what choosing looks at of a revision that may be released       the ledger gives it
+Approved    a chosen one of these, with where everything in it came from    the ledger gives it
 Evidence    how the whole set was made and reviewed, in counts              the ledger gives it, the card tells it
 SftRow      a published row of the config `default`
 Provenance  the row of the same id in the config `provenance`
@@ -19,6 +20,22 @@ from schemas.review import Kind
 
 DecidedBy = Kind | Literal["nobody"]
 """nobody: exported without any decision, which has to be allowed."""
+
+
+class Eligible(Frozen):
+    """A revision that may be released, in as little as is needed to choose: a release takes one of many."""
+
+    id: str = Field(description="the published row's: the revision's")
+    label: Branch
+    category: str | None
+    style: Literal["vanilla", "adversarial"] | None
+    source: str
+    family: str
+    prompt: str
+    completion: str
+    decided_by: DecidedBy
+    answers: int = Field(ge=0, description="that the decision rests on")
+    agreeing: int = Field(ge=0, description="of these: that say the same as the decision")
 
 
 class WrittenPiece(Frozen):
@@ -48,7 +65,7 @@ class Approval(Frozen):
 
 
 class Approved(Frozen):
-    """An approved revision, and all that a release tells of it."""
+    """A revision that is released, and all that the release tells of it."""
 
     seed: Seed
     trace: Trace

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curation.approved import read_approved, read_evidence
+from curation.approved import read_approved, read_eligible, read_evidence
 from curation.cli.console import shorten, visible
 from curation.cli.output import open_console, print_parts
 from curation.cli.project import load_settings, open_ledger
+from curation.status import snapshot
 from curation.structures import load_structure
 from schemas.errors import ReleaseError, UsageError
-from schemas.release import Approved, Evidence
+from schemas.release import Approved, Eligible, Evidence
 from schemas.settings import Release
 
 if TYPE_CHECKING:
@@ -98,30 +99,33 @@ def command(
     if chosen.derived and allow_unreviewed:
         raise UsageError(f"structure {chosen.name} is derived: it is published only after a review of its own")
     with open_ledger(project) as ledger:
-        approved = read_approved(
-            ledger, chosen.name, unreviewed=allow_unreviewed, pseudonyms=settings.annotators.pseudonyms
-        )
-        if not approved:
-            mend = "" if allow_unreviewed else ", or --allow-unreviewed takes what no person decided on"
-            raise ReleaseError(
-                f"{project}: nothing is approved in {chosen.name}; `curate review pull` brings decisions{mend}"
+        with snapshot(ledger):  # what is published is what was chosen, whoever writes meanwhile
+            eligible = read_eligible(ledger, chosen.name, unreviewed=allow_unreviewed)
+            if not eligible:
+                mend = "" if allow_unreviewed else ", or --allow-unreviewed takes what no person decided on"
+                raise ReleaseError(
+                    f"{project}: nothing is approved in {chosen.name}; `curate review pull` brings decisions{mend}"
+                )
+            selection = _select(project, eligible, rules)
+            if not as_json:
+                print_parts(open_console(), [_quota_table(selection), _left_out_table(selection)])
+            if selection.lacking and not allow_fewer:
+                if as_json:
+                    click.echo(json.dumps(_summary(selection, None)))
+                for one in selection.lacking:
+                    click.echo(f"lacking: {visible(one.text, one_line=True)}", err=True)
+                raise ReleaseError(
+                    "a quota cannot be met: get more of these rows, or --allow-fewer writes what there is"
+                )
+            if dry_run:
+                if as_json:
+                    click.echo(json.dumps(_summary(selection, None)))
+                return
+            picked = set(selection.chosen)
+            rows = read_approved(
+                ledger, (one for one in eligible if one.id in picked), pseudonyms=settings.annotators.pseudonyms
             )
-        selection = _select(project, approved, rules)
-        if not as_json:
-            print_parts(open_console(), [_quota_table(selection), _left_out_table(selection)])
-        if selection.lacking and not allow_fewer:
-            if as_json:
-                click.echo(json.dumps(_summary(selection, None)))
-            for one in selection.lacking:
-                click.echo(f"lacking: {visible(one.text, one_line=True)}", err=True)
-            raise ReleaseError("a quota cannot be met: get more of these rows, or --allow-fewer writes what there is")
-        if dry_run:
-            if as_json:
-                click.echo(json.dumps(_summary(selection, None)))
-            return
-        picked = set(selection.chosen)
-        rows = [one for one in approved if one.id in picked]
-        del approved  # 10,000 of them hold 250 MB that the files and pictures can use
+            del eligible  # their texts are many times those that were chosen
         evidence = read_evidence(ledger, chosen, settings, rows)
     folder = project / RELEASES / (name or _next_name(project / RELEASES))
     _write(folder, rows, rules, evidence, selection, renders, include_harmful_traces, repo, gated)
@@ -153,7 +157,7 @@ def _with_mix(rules: Release, size: int | None, mix: str | None) -> Release:
     return rules if size is None else rules.model_copy(update={"size": size})
 
 
-def _select(project: Path, approved: Sequence[Approved], rules: Release) -> "Selection":
+def _select(project: Path, eligible: Sequence[Eligible], rules: Release) -> "Selection":
     from exports.embed import choose_vectors
     from exports.select import select
 
@@ -161,7 +165,7 @@ def _select(project: Path, approved: Sequence[Approved], rules: Release) -> "Sel
         if done == total or done % 1000 < 256:
             click.echo(f"prompts compared: {done:,} of {total:,}", err=True)
 
-    return select(approved, rules, choose_vectors(project / CACHE, progress))
+    return select(eligible, rules, choose_vectors(project / CACHE, progress))
 
 
 def _write(

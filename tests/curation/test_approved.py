@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from curation.approved import read_approved, read_evidence
+from curation.approved import read_approved, read_eligible, read_evidence
 from curation.ledger import Ledger
 from curation.review.accounts import save_annotator
 from curation.review.hand_out import plan_records
@@ -14,7 +14,7 @@ from curation.review.records import read_records
 from curation.review.responses import save_responses
 from curation.review.settle import House, settle
 from curation.structures import load_pools, load_structure
-from schemas.release import Approved
+from schemas.release import Approved, Eligible
 from schemas.review import Annotator, AnswerRight, Choice, Kind, Response, ReviewRecord
 from schemas.settings import Review, Settings
 from tests.review_project import benign_rows, harmful_rows, make_drafts
@@ -51,7 +51,7 @@ def answer(ledger: Ledger, record: ReviewRecord, kind: Kind = "person", **said: 
 
 
 def approved(ledger: Ledger, *, unreviewed: bool = False) -> list[Approved]:
-    return read_approved(ledger, "alttrain", unreviewed=unreviewed, pseudonyms=True)
+    return read_approved(ledger, read_eligible(ledger, "alttrain", unreviewed=unreviewed), pseudonyms=True)
 
 
 def test_only_what_persons_approved_is_released_unless_more_is_allowed(ledger: Ledger) -> None:
@@ -63,6 +63,36 @@ def test_only_what_persons_approved_is_released_unless_more_is_allowed(ledger: L
     allowed = {one.id: one.approval.decided_by for one in approved(ledger, unreviewed=True)}
     assert allowed[str(first.revision_id)] == "person"
     assert sorted(allowed.values()) == ["nobody", "person"]  # never what was rejected, or waits for the adjudicator
+
+
+def test_what_is_chosen_by_is_what_is_released(ledger: Ledger) -> None:
+    first, second, *_ = plan(ledger)
+    answer(ledger, first)
+    answer(ledger, second)
+    eligible = read_eligible(ledger, "alttrain", unreviewed=True)
+    released = read_approved(ledger, eligible, pseudonyms=True)
+    assert len(eligible) == 4
+    assert eligible == [
+        Eligible(
+            id=one.id,
+            label=one.label,
+            category=one.seed.category,
+            style=one.seed.style,
+            source=one.seed.source,
+            family=one.seed.family,
+            prompt=one.seed.prompt,
+            completion=one.draft.completion,
+            decided_by=one.approval.decided_by,
+            answers=one.approval.answers,
+            agreeing=one.approval.agreeing,
+        )
+        for one in released
+    ]
+    assert sorted((one.decided_by, one.answers, one.agreeing) for one in eligible) == [
+        *[("nobody", 0, 0)] * 2,
+        *[("person", 2, 2)] * 2,
+    ]
+    assert read_approved(ledger, eligible[1:3], pseudonyms=True) == released[1:3]
 
 
 def test_what_a_machine_approved_is_not_a_persons_approval(ledger: Ledger) -> None:

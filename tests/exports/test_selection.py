@@ -23,7 +23,7 @@ from exports.select import preset as preset_of
 from exports.select import select as select_with
 from schemas.errors import ReleaseError, UsageError
 from schemas.example import Branch
-from schemas.release import Approved
+from schemas.release import Eligible
 from schemas.settings import Release
 from tests.exports.candidate_rows import candidate, candidates
 
@@ -34,11 +34,11 @@ OF_EVERY_KIND: list[tuple[int, Branch, str | None]] = [
 ]
 
 
-def select(rows: Sequence[Approved], rules: Release) -> Selection:
+def select(rows: Sequence[Eligible], rules: Release) -> Selection:
     return select_with(rows, rules, TermVectors())
 
 
-def chosen_of(rows: Sequence[Approved], selection: Selection) -> list[Approved]:
+def chosen_of(rows: Sequence[Eligible], selection: Selection) -> list[Eligible]:
     by_id = {row.id: row for row in rows}
     return [by_id[row] for row in selection.chosen]
 
@@ -47,8 +47,8 @@ def why(selection: Selection) -> dict[str, str]:
     return {row.id: row.reason for row in selection.left_out}
 
 
-def _kind(row: Approved) -> str:
-    return "harmful" if row.label == "harmful" else "hard" if row.seed.category == "violence" else "easy"
+def _kind(row: Eligible) -> str:
+    return "harmful" if row.label == "harmful" else "hard" if row.category == "violence" else "easy"
 
 
 ROWS = st.lists(
@@ -95,7 +95,7 @@ thorough = settings(max_examples=150, deadline=None, suppress_health_check=[Heal
 
 @thorough
 @given(rows=ROWS, rules=RULES)
-def test_every_row_is_chosen_or_left_out_for_exactly_one_reason(rows: list[Approved], rules: Release) -> None:
+def test_every_row_is_chosen_or_left_out_for_exactly_one_reason(rows: list[Eligible], rules: Release) -> None:
     selection = select(rows, rules)
     told = [*selection.chosen, *(row.id for row in selection.left_out)]
     assert sorted(told) == sorted(row.id for row in rows)
@@ -105,19 +105,19 @@ def test_every_row_is_chosen_or_left_out_for_exactly_one_reason(rows: list[Appro
 
 @thorough
 @given(rows=ROWS, rules=RULES)
-def test_no_cap_is_ever_broken(rows: list[Approved], rules: Release) -> None:
+def test_no_cap_is_ever_broken(rows: list[Eligible], rules: Release) -> None:
     chosen = chosen_of(rows, select(rows, rules))
     assert len(chosen) <= rules.size
-    assert max(Counter(row.seed.prompt for row in chosen).values(), default=0) <= 1
-    assert max(Counter(row.seed.family for row in chosen).values(), default=0) <= rules.max_per_family
+    assert max(Counter(row.prompt for row in chosen).values(), default=0) <= 1
+    assert max(Counter(row.family for row in chosen).values(), default=0) <= rules.max_per_family
     of_a_source = max(1, int(rules.size * rules.max_source_percent / 100))
-    assert max(Counter(row.seed.source for row in chosen).values(), default=0) <= of_a_source
-    assert all(len(row.draft.completion) // 4 <= rules.benign_max_tokens for row in chosen if row.label == "benign")
+    assert max(Counter(row.source for row in chosen).values(), default=0) <= of_a_source
+    assert all(len(row.completion) // 4 <= rules.benign_max_tokens for row in chosen if row.label == "benign")
 
 
 @thorough
 @given(rows=ROWS, rules=RULES)
-def test_quotas_hold_exactly_or_lacking_says_by_how_much(rows: list[Approved], rules: Release) -> None:
+def test_quotas_hold_exactly_or_lacking_says_by_how_much(rows: list[Eligible], rules: Release) -> None:
     selection = select(rows, rules)
     chosen = chosen_of(rows, selection)
     harmful, benign = apportion(rules.size, [rules.harmful_percent, 100 - rules.harmful_percent])
@@ -142,7 +142,7 @@ def test_quotas_hold_exactly_or_lacking_says_by_how_much(rows: list[Approved], r
 
 @thorough
 @given(rows=ROWS, rules=RULES, chance=st.randoms(use_true_random=False))
-def test_the_order_of_the_input_changes_nothing(rows: list[Approved], rules: Release, chance: object) -> None:
+def test_the_order_of_the_input_changes_nothing(rows: list[Eligible], rules: Release, chance: object) -> None:
     shuffled = list(rows)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     assert select(shuffled, rules).model_dump_json() == select(rows, rules).model_dump_json()
@@ -169,7 +169,7 @@ def test_twins_stand_where_they_are_needed_so_that_nothing_is_short_that_need_no
     quotas["hard"], quotas["easy"] = apportion(wanted[1], [50, 50])
     states = {(0, 0, 0)}  # every way to let each family stand somewhere
     for family in {family for family, _ in pairs}:
-        kinds = {_kind(row) for row in rows if row.seed.family == f"f{family}"}
+        kinds = {_kind(row) for row in rows if row.family == f"f{family}"}
         states |= {
             tuple(min(quotas[name], state[place] + (name == kind)) for place, name in enumerate(quotas))  # type: ignore[misc]
             for state in states
@@ -197,7 +197,7 @@ def test_the_default_is_900_harmful_50_hard_and_50_easy_rows_even_over_categorie
     rows = candidates(harmful=1200, hard=80, easy=80)
     selection = select(rows, Release())
     assert Counter(map(_kind, chosen_of(rows, selection))) == {"harmful": 900, "hard": 50, "easy": 50}
-    categories = Counter(row.seed.category for row in chosen_of(rows, selection) if row.label == "harmful")
+    categories = Counter(row.category for row in chosen_of(rows, selection) if row.label == "harmful")
     assert sorted(categories.values()) == [112] * 4 + [113] * 4
     assert not selection.lacking
 
@@ -214,10 +214,7 @@ def test_a_rare_category_gives_all_it_has_and_the_others_share_the_rest() -> Non
     rows += [candidate(200 + n, category="a name of the source") for n in range(20)]
     rows += [candidate(300 + n, category=None) for n in range(20)]
     selection = select(rows, Release(size=22, harmful_percent=100))
-    assert (
-        Counter(row.seed.category for row in chosen_of(rows, selection) if row.seed.category == "privacy")["privacy"]
-        == 2
-    )
+    assert Counter(row.category for row in chosen_of(rows, selection) if row.category == "privacy")["privacy"] == 2
     names = {quota.name: quota.taken for quota in selection.quotas if quota.level == "category"}
     assert names == {"harmful: privacy": 2, "harmful: sexual": 10, "harmful: other": 10}
 
@@ -260,7 +257,7 @@ def test_a_source_gives_as_much_as_its_cap_says_and_the_others_the_rest() -> Non
     rows = [*candidates(harmful=40, source="big"), *(candidate(500 + n, source=f"small {n}") for n in range(12))]
     rules = Release(size=20, harmful_percent=100, max_source_percent=50)
     selection = select(rows, rules)
-    sources = Counter(row.seed.source == "big" for row in chosen_of(rows, selection))
+    sources = Counter(row.source == "big" for row in chosen_of(rows, selection))
     assert sources == {True: 10, False: 10}
     assert selection.reasons[SOURCE_CAP] == 30
 
@@ -273,7 +270,7 @@ def test_a_capped_source_goes_where_no_other_source_can() -> None:
     rules = Release(size=10, harmful_percent=50, hard_benign_percent=0, max_source_percent=50)
     selection = select(rows, rules)
     assert not selection.lacking
-    assert {(row.label, row.seed.source) for row in chosen_of(rows, selection)} == {
+    assert {(row.label, row.source) for row in chosen_of(rows, selection)} == {
         ("harmful", "small"),
         ("benign", "big"),
     }
@@ -289,7 +286,7 @@ def test_attacks_have_their_share_of_every_kind() -> None:
     ]
     selection = select(rows, Release(size=40, harmful_percent=50, adversarial_percent=20))
     chosen = chosen_of(rows, selection)
-    attacks = Counter((row.label, row.seed.category) for row in chosen if row.seed.style == "adversarial")
+    attacks = Counter((row.label, row.category) for row in chosen if row.style == "adversarial")
     assert attacks == {("harmful", "sexual"): 4, ("benign", "sexual"): 2, ("benign", None): 2}
     assert len(chosen) == 40
 
@@ -327,7 +324,7 @@ def test_hard_rows_in_the_place_of_easy_ones_are_no_lack() -> None:
 def test_a_style_that_is_short_is_made_up_for_within_its_kind() -> None:
     rows = [candidate(n, style="adversarial" if n < 2 else "vanilla") for n in range(20)]
     selection = select(rows, Release(size=10, harmful_percent=100, adversarial_percent=50))
-    assert Counter(row.seed.style for row in chosen_of(rows, selection)) == {"adversarial": 2, "vanilla": 8}
+    assert Counter(row.style for row in chosen_of(rows, selection)) == {"adversarial": 2, "vanilla": 8}
     assert [(lack.quota, lack.rows) for lack in selection.lacking] == [("harmful, adversarial", 3)]
     assert "style" in selection.lacking[0].text
 
