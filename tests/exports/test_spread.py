@@ -44,6 +44,18 @@ def test_of_equally_far_rows_the_first_is_taken() -> None:
     assert spread(vectors, [None] * 300, {None: 200})[0] == list(range(200))
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 40), st.integers(0, 1000), st.floats(0.01, 1), st.integers(1, 3))
+def test_of_rows_in_the_same_words_the_same_are_taken(
+    rows: int, wordings: int, seed: int, share: float, sources: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    vectors = _around_topics(wordings, wordings, seed)[chance.integers(0, wordings, rows)]
+    groups: list[str | None] = [f"source {place % sources}" for place in range(rows)]
+    most = {group: max(1, int(groups.count(group) * share)) for group in set(groups)}
+    assert spread(vectors, groups, most)[0] == _farthest_first(vectors, groups, most)
+
+
 def test_each_topic_is_met_before_any_is_met_twice() -> None:
     topics = np.repeat(np.eye(10, dtype=np.int16) * GRID, 50, axis=0)
     taken, _ = spread(topics, [None] * 500, {None: 10})
