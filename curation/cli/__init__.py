@@ -99,8 +99,8 @@ def main() -> None:
     """The command's entry point: a broken world is one line on standard error, never a traceback."""
     # No telemetry: huggingface_hub reads this when it is imported, and would report its use to the Hub otherwise.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # One thread for numpy's matrices, small ones: two wait for each other by spinning, which takes twice the processor and
-    # is no faster; on cores that others use it takes several times as long.
+    # One thread for numpy's matrices, which are small: two wait for each other by spinning. That takes twice the
+    # processor and is hardly faster; on cores that others use too it takes several times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = curate.main(prog_name="curate", standalone_mode=False)
