@@ -2,6 +2,7 @@
 
 Recipe     how weights are changed: method, rates, epochs, batch            a preset gives it, options change it
 Shape      a model's sizes, enough to reckon memory and time with           a preset gives it, or the model's own config
+MemoryPart what one thing takes of a GPU's memory                           a preset gives it, an estimate reckons it
 Preset     a recipe for a backbone                                          train/presets/*.yaml
 Proof      what the rows of a release train, counted and read back          made before the first step
 RunConfig  all that a run was asked for; the same config is the same run    config.json in the run's folder
@@ -68,6 +69,22 @@ class Shape(Frozen):
     head_size: int = Field(gt=0)
     vocabulary: int = Field(gt=0)
     tied: bool = Field(default=False, description="whether the output layer shares the embeddings' weights")
+    experts: int = Field(default=1, ge=1, description="feed-forward parts of a layer")
+    experts_per_token: int = Field(default=1, ge=1, description="of them, that one token passes through")
+
+    @model_validator(mode="after")
+    def _enough_experts(self) -> "Shape":
+        if self.experts_per_token > self.experts:
+            raise ValueError(f"experts_per_token ({self.experts_per_token}) is more than experts ({self.experts})")
+        return self
+
+
+class MemoryPart(Frozen):
+    """What one thing takes of a GPU's memory, with the arithmetic."""
+
+    name: str
+    gb: float = Field(ge=0, description="10^9 bytes of one GPU")
+    how: str = Field(description="the arithmetic, in words and figures")
 
 
 class Preset(Frozen):
@@ -78,8 +95,12 @@ class Preset(Frozen):
     model: str = Field(description="Hub id, or 'embedded': the small model of this tool")
     revision: str | None = Field(default=None, description="commit or tag; None: the newest")
     gpus: int = Field(default=1, ge=0, description="that it is meant for; 0: it runs on a CPU")
+    gpu: str | None = Field(default=None, description="a kind that it fits on, as train/gpus.py names it")
     recipe: Recipe
     shape: Shape
+    memory: tuple[MemoryPart, ...] = Field(
+        default=(), description="expected on each `gpu`, at rows of `max_tokens`; reckoned, never measured"
+    )
     run_on: str = Field(default="not yet run on a GPU", description="what it was run on, with the date")
 
 
