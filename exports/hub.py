@@ -7,7 +7,6 @@ A push compares by hash what is there with what is meant and commits only the di
 one that was cut off anywhere, and one that finds everything there commits nothing. A tag is never moved.
 """
 
-import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -34,20 +33,8 @@ from exports.hub_files import (
 )
 from exports.layout import CARD, MANIFEST
 from schemas.errors import ReleaseError
+from schemas.hub import MAIN, parse_bare_repo, parse_repo, require_release_name
 from schemas.release import Manifest
-
-MAIN = "main"
-LONGEST_NAME = 96
-
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
-_REPO = re.compile(rf"(?P<repo>{_NAME}/{_NAME})(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]*))?")
-_TAG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
-
-
-class RepoName(NamedTuple):
-    repo: str
-    revision: str | None
-    """A branch, a tag or a commit; None: the newest."""
 
 
 class PushResult(NamedTuple):
@@ -68,14 +55,6 @@ class PushResult(NamedTuple):
         return not self.difference.all
 
 
-def parse_repo(text: str) -> RepoName:
-    """`org/name` or `org/name@revision`. Raises ReleaseError in one line for anything else."""
-    found = _REPO.fullmatch(text)
-    if found is None or len(found["repo"]) > LONGEST_NAME or re.search(r"--|\.\.|\.git(@|$)", text):
-        raise ReleaseError(f"{text!r}: not a name on the Hub; write org/name, or org/name@v1 for one revision of it")
-    return RepoName(found["repo"], found["revision"])
-
-
 def push(
     folder: Path,
     repo: str,
@@ -94,19 +73,17 @@ def push(
     refused unless `private` is False. `gated`: who wants to read has to ask; what was gated stays so.
     `dry_run`: asks the Hub and says what would happen; nothing is written there.
 
-    Raises ReleaseError: the folder is not the release it says it is, rows without a person's decision are not allowed,
-    the tag stands on something else, the Hub or the network refuses.
+    Raises UsageError: `repo`, `tag` or HF_ENDPOINT is nothing of the kind; ReleaseError: the folder is not the release
+    it says it is, rows without a person's decision are not allowed, the tag stands on something else, the Hub or the
+    network refuses.
     """
-    name = parse_repo(repo)
-    if name.revision is not None:
-        raise ReleaseError(f"{repo!r}: a push makes a revision of its own; write {name.repo}, and its tag apart")
-    if not _TAG.fullmatch(tag) or tag == MAIN or ".." in tag or tag.endswith(".lock"):
-        raise ReleaseError(f"{tag!r}: cannot be a tag; take one like v1, of letters, digits, '.', '_' and '-'")
+    name = parse_bare_repo(repo)
+    require_release_name(tag)
     manifest, meant = read_release(folder, say)
     if manifest.unreviewed and not allow_unreviewed:
         rows = f"{manifest.unreviewed} of {sum(manifest.rows.values())} rows have"
         raise ReleaseError(f"{folder}: {rows} no decision of a person; review them, or push with --allow-unreviewed")
-    hub = connect(name.repo, say, writes=True, first_wait_seconds=first_wait_seconds)
+    hub = connect(name, say, writes=True, first_wait_seconds=first_wait_seconds)
     readers = _Readers(private, gated, manifest.harmful_traces)
     info = ask(hub, lambda: _find(hub))
     _check_readers(hub, info, readers)
@@ -129,7 +106,8 @@ def fetch(
 ) -> Path:
     """Downloads a dataset's files at a revision (None: the newest) into `folder`, which must not hold anything yet.
 
-    Whole or not at all. Needs HF_TOKEN only for what is private or gated. Raises ReleaseError.
+    Whole or not at all. Needs HF_TOKEN only for what is private or gated. Raises ReleaseError; UsageError as
+    `push` does.
     """
     hub = connect(parse_repo(repo).repo, say, writes=False, first_wait_seconds=first_wait_seconds)
     try:

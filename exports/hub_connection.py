@@ -33,13 +33,13 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from schemas.errors import ReleaseError
+from schemas.hub import hub_address, without_password
 
 Say = Callable[[str], object]
 """Takes a line of progress."""
 
 Result = TypeVar("Result")
 
-HUGGING_FACE = "https://huggingface.co"
 DATASET = "dataset"
 
 TRIES = 6
@@ -94,12 +94,11 @@ class Account(NamedTuple):
 def connect(repo: str, say: Say, *, writes: bool, first_wait_seconds: float = FIRST_WAIT_SECONDS) -> Hub:
     """Takes HF_ENDPOINT and HF_TOKEN as they are now; asks the Hub who that is where something is to be written.
 
-    Raises ReleaseError: one of the two cannot be used, nothing answers, or the token does not do for writing.
+    Raises UsageError: the address is none; ReleaseError: the token cannot be used, nothing answers, or it does not do
+    for writing.
     """
-    endpoint = (os.environ.get("HF_ENDPOINT") or HUGGING_FACE).strip().rstrip("/")
-    shown = re.sub(r"//[^/@]*@", "//", endpoint)
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", endpoint):
-        raise ReleaseError(f"HF_ENDPOINT: {shown!r} is no address like {HUGGING_FACE}; mend it or unset it")
+    endpoint = hub_address(os.environ.get("HF_ENDPOINT"))
+    shown = without_password(endpoint)
     token = (os.environ.get("HF_TOKEN") or "").strip() or None
     if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):  # a header takes nothing else, and would show it
         raise ReleaseError("HF_TOKEN holds no token: it has spaces or odd characters in it; copy it once more")

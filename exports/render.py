@@ -14,6 +14,7 @@ ships, and the labels of a stock SFTTrainer, decoded, are the completion and not
 tokenizers that have the models' special tokens and split text as theirs do; the models' own were not at hand.
 """
 
+import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -68,7 +69,9 @@ def require_families(names: tuple[str, ...]) -> None:
     """Raises UsageError for a name that is no family, and for one that is named twice."""
     for name in names:
         if name not in FAMILIES:
-            raise UsageError(f"no rendering {name!r}; there are: {', '.join(FAMILIES)}")
+            near = difflib.get_close_matches(name.lower(), FAMILIES, 1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(FAMILIES)}"
+            raise UsageError(f"no rendering {name!r}; {hint}")
     if len(set(names)) != len(names):
         raise UsageError(f"a rendering is named twice in {', '.join(names)}; name each once")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exports import hub as exports_hub
-from schemas.errors import ReleaseError
+from schemas.errors import CurateError, ReleaseError
 from tests.hub_repos import Repo
 from tests.hub_server import READER, STRANGER, WRITER, HubServer
 
@@ -25,9 +25,9 @@ push = partial(exports_hub.push, tag="v1", say=said.append, first_wait_seconds=0
 fetch = partial(exports_hub.fetch, say=said.append, first_wait_seconds=0.01)
 
 
-def refused(call: Callable[[], object]) -> str:
+def refused(call: Callable[[], object], kind: type[CurateError] = ReleaseError) -> str:
     """The one line of a refusal, behind which nothing shows a token."""
-    with pytest.raises(ReleaseError) as caught:
+    with pytest.raises(kind) as caught:
         call()
     line = str(caught.value)
     assert "\n" not in line

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from curation.cli.console import shorten
-from curation.cli.export import RELEASES
 from curation.cli.output import open_console, print_json, print_parts
+from curation.cli.releases import RELEASES, find_release
 from schemas.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def command(project: Path, old: str, new: str, as_json: bool) -> None:
 
 
 def _folder(project: Path, release: str) -> Path:
-    for path in (project / RELEASES / release, Path(release), project / release):
-        if path.is_dir():
-            return path
-    raise UsageError(f"{release}: no release of this name in {project / RELEASES}, and no folder")
+    folder = find_release(project, release)
+    if folder is None:
+        raise UsageError(f"{shorten(release, 80)}: no release of this name in {project / RELEASES}, and no folder")
+    return folder
 
 
 def _parts(found: "ReleaseDiff") -> Iterator["RenderableType"]:

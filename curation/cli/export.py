@@ -1,6 +1,7 @@
 """`curate export`: approved revisions become a release folder."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,18 +15,21 @@ from curation.approved import read_approved, read_eligible, read_evidence
 from curation.cli.console import shorten, visible
 from curation.cli.output import open_console, print_parts
 from curation.cli.project import load_settings, open_ledger
+from curation.cli.releases import RELEASES, next_name
+from curation.ledger import Ledger
 from curation.status import snapshot
 from curation.structures import load_structure
 from schemas.errors import ReleaseError, UsageError
+from schemas.hub import hub_address, parse_bare_repo, require_release_name
 from schemas.release import Approved, Eligible, Evidence
 from schemas.settings import Release
+from schemas.structure import Structure
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from exports.select import Selection
 
-RELEASES = "releases"
 CACHE = "cache"
 
 
@@ -37,7 +41,7 @@ CACHE = "cache"
 )
 @click.option("--structure", help="Another structure than curate.toml's.")
 @click.option("--name", help="Of the release.", show_default="v1, or the next free number")
-@click.option("--render", metavar="NAME,NAME", default="", help="Also as plain strings for a model family: r1, qwen3.")
+@click.option("--render", metavar="NAME,NAME", help="Also as plain strings for a model family: r1, qwen3.")
 @click.option("--allow-fewer", is_flag=True, help="Write what there is where a quota cannot be met.")
 @click.option("--allow-unreviewed", is_flag=True, help="Also rows that no person decided on; the card says so first.")
 @click.option(
@@ -57,7 +61,7 @@ def command(
     mix: str | None,
     structure: str | None,
     name: str | None,
-    render: str,
+    render: str | None,
     allow_fewer: bool,
     allow_unreviewed: bool,
     include_harmful_traces: bool,
@@ -81,34 +85,30 @@ def command(
     from exports.render import require_families
     from exports.select import preset as preset_rules
 
-    renders = _listed(render)
-    require_families(tuple(renders))
+    renders = () if render is None else tuple(part.strip() for part in render.split(","))
+    require_families(renders)
     if name is not None:
-        require_name(name)
+        require_release_name(name)
         if (project / RELEASES / name).exists():
             raise ReleaseError(f"{project / RELEASES / name}: is there already, and a release never changes")
 
     settings = load_settings(project)
-    rules = preset_rules(preset, settings.release) if preset else settings.release
+    rules = settings.release if preset is None else preset_rules(preset, settings.release)
     rules = _with_mix(rules, size, mix)
     if repo is not None:
-        from exports.hub import parse_repo
-
-        repo = parse_repo(repo).repo
-    chosen = load_structure(structure or settings.structure, project)
+        repo = parse_bare_repo(repo)
+    hub_address(os.environ.get("HF_ENDPOINT"))  # tokenizers come from there
+    chosen = load_structure(settings.structure if structure is None else structure, project)
     if chosen.derived and allow_unreviewed:
         raise UsageError(f"structure {chosen.name} is derived: it is published only after a review of its own")
     with open_ledger(project) as ledger:
         with snapshot(ledger):  # what is published is what was chosen, whoever writes meanwhile
             eligible = read_eligible(ledger, chosen.name, unreviewed=allow_unreviewed)
             if not eligible:
-                mend = "" if allow_unreviewed else ", or --allow-unreviewed takes what no person decided on"
-                raise ReleaseError(
-                    f"{project}: nothing is approved in {chosen.name}; `curate review pull` brings decisions{mend}"
-                )
+                raise ReleaseError(f"{project}: {_why_nothing(ledger, chosen, allow_unreviewed)}")
             selection = _select(project, eligible, rules)
             if not as_json:
-                print_parts(open_console(), [_quota_table(selection), _left_out_table(selection)])
+                print_parts(open_console(), [_quota_table(selection, allow_unreviewed), _left_out_table(selection)])
             if selection.lacking and not allow_fewer:
                 if as_json:
                     click.echo(json.dumps(_summary(selection, None)))
@@ -127,7 +127,7 @@ def command(
             )
             del eligible  # their texts are many times those that were chosen
         evidence = read_evidence(ledger, chosen, settings, rows)
-    folder = project / RELEASES / (name or _next_name(project / RELEASES))
+    folder = project / RELEASES / (name or next_name(project))
     _write(folder, rows, rules, evidence, selection, renders, include_harmful_traces, repo, gated)
     if as_json:
         click.echo(json.dumps(_summary(selection, folder)))
@@ -137,10 +137,14 @@ def command(
     click.echo(f"next: curate verify {folder}, then curate push org/name")
 
 
-def require_name(name: str) -> None:
-    """Raises UsageError for what can be no folder's name and no tag on the Hub."""
-    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", name) or ".." in name:
-        raise UsageError(f"{name!r}: no name for a release; take one like v1, of letters, digits, '.', '_' and '-'")
+def _why_nothing(ledger: Ledger, structure: Structure, allow_unreviewed: bool) -> str:
+    if not ledger.query("SELECT 1 FROM drafts WHERE structure = ? LIMIT 1", (structure.name,)):
+        named = f" --structure {structure.name}"
+        return f"there are no drafts in {structure.name}; `curate generate{named}` makes them, and people review them"
+    if allow_unreviewed:
+        return f"no draft in {structure.name} may be released: rules or people stopped them all; see `curate status`"
+    mend = "`curate review pull` brings decisions, or --allow-unreviewed takes what no person decided on"
+    return f"nothing is approved in {structure.name}; {mend}"
 
 
 def _with_mix(rules: Release, size: int | None, mix: str | None) -> Release:
@@ -207,21 +211,12 @@ def _write(
     )
 
 
-def _next_name(releases: Path) -> str:
-    numbers = [int(path.name[1:]) for path in releases.glob("v*") if path.name[1:].isdecimal()]
-    return f"v{max(numbers, default=0) + 1}"
-
-
-def _listed(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]
-
-
-def _quota_table(selection: "Selection") -> "Table":
-    table = _titled("Quota", "wanted", "approved", "fit", "taken")
+def _quota_table(selection: "Selection", allow_unreviewed: bool) -> "Table":
+    table = _titled("Quota", "wanted", "drafts" if allow_unreviewed else "approved", "fit", "taken")
     for quota in selection.quotas:
         wanted = "" if quota.wanted is None else f"{quota.wanted:,}"
         table.add_row(
-            f"{quota.level} {shorten(quota.name, 40)}", wanted, f"{quota.had:,}", f"{quota.fit:,}", f"{quota.taken:,}"
+            f"{quota.level} {shorten(quota.name, 80)}", wanted, f"{quota.had:,}", f"{quota.fit:,}", f"{quota.taken:,}"
         )
     return table
 
@@ -237,7 +232,8 @@ def _titled(title: str, *columns: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(f"\n{title}", no_wrap=True, min_width=30)
+    # Names give way where the line is short: a number that is cut is another number.
+    table.add_column(f"\n{title}", overflow="fold", min_width=10)
     for column in columns:
         table.add_column(f"\n{column}", justify="right", no_wrap=True)
     return table

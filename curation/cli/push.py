@@ -1,13 +1,15 @@
 """`curate push`: a release goes to the Hub."""
 
 import json
+import os
 from pathlib import Path
 
 import click
 
 from curation.cli.console import visible
-from curation.cli.export import RELEASES, require_name
+from curation.cli.releases import RELEASES, newest_name
 from schemas.errors import UsageError
+from schemas.hub import hub_address, parse_bare_repo, require_release_name
 
 
 @click.command("push")
@@ -40,13 +42,14 @@ def command(
       curate push org/name
       curate push org/name --release v1 --gated
     """
-    from exports.hub import push
-
+    repo = parse_bare_repo(repo)
+    hub_address(os.environ.get("HF_ENDPOINT"))
     if release is not None:
-        require_name(release)
-    folder = project / RELEASES / (release or _newest(project))
+        require_release_name(release)
+    folder = project / RELEASES / (release or newest_name(project))
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such release; `curate export` makes one")
+    from exports.hub import push
 
     def say(line: str) -> None:
         click.echo(visible(line, one_line=True), err=True)
@@ -78,14 +81,3 @@ def command(
         )
     elif not dry_run:
         click.echo(f"{done.url}: {'nothing to do, ' if done.unchanged else ''}{done.tag} is {done.revision}")
-
-
-def _newest(project: Path) -> str:
-    """The release with the highest number, else the newest folder. Raises UsageError: there is none."""
-    made = [path for path in (project / RELEASES).glob("*") if path.is_dir() and not path.name.startswith(".")]
-    if not made:
-        raise UsageError(f"{project / RELEASES}: no release yet; `curate export` makes one")
-    numbered = [path for path in made if path.name[:1] == "v" and path.name[1:].isdecimal()]
-    if numbered:
-        return max(numbered, key=lambda path: int(path.name[1:])).name
-    return max(made, key=lambda path: path.stat().st_mtime).name

@@ -1,15 +1,17 @@
 """`curate verify`: whether a release is what it says it is."""
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
 import click
 
-from curation.cli.console import visible
-from curation.cli.export import RELEASES
+from curation.cli.console import shorten, visible
+from curation.cli.releases import RELEASES, find_release
 from curation.structures import load_pools, load_structure, structure_names
-from schemas.errors import ReleaseError
+from schemas.errors import UsageError
+from schemas.hub import hub_address, parse_repo
 
 
 @click.command("verify")
@@ -42,19 +44,31 @@ def command(project: Path, release: str, as_json: bool) -> None:
             kind = "not checked" if one.unchecked else "off"
             where = f"{one.where}: " if one.where else ""
             click.echo(visible(f"{kind}: {where}{one.what}", one_line=True))
-        click.echo(f"{release}: {f'{len(off):,} things are off' if off else 'nothing is off'}")
+        click.echo(f"{shorten(release, 80)}: {_outcome(len(off), len(findings) - len(off))}")
     if off:
         click.get_current_context().exit(1)
 
 
-def _folder(project: Path, release: str, passing: Path) -> Path:
-    """The release's folder: as it is named, in the project, or downloaded from the Hub."""
-    for path in (Path(release), project / release):
-        if path.is_dir():
-            return path
-    if release.startswith((".", "/", f"{RELEASES}/")) or release.count("/") != 1:
-        raise ReleaseError(f"{release}: no such folder; a dataset on the Hub is named org/name")
-    from exports.hub import fetch, parse_repo
+def _outcome(off: int, unchecked: int) -> str:
+    said = f"{_things(off)} {'is' if off == 1 else 'are'} off" if off else "nothing is off"
+    return f"{said}; {_things(unchecked)} could not be checked" if unchecked else said
 
+
+def _things(count: int) -> str:
+    return f"{count:,} thing{'' if count == 1 else 's'}"
+
+
+def _folder(project: Path, release: str, passing: Path) -> Path:
+    """The release's folder: in the project or as it is named, else downloaded from the Hub."""
+    if folder := find_release(project, release):
+        return folder
+    if release.startswith((".", "/", "~", f"{RELEASES}/")) or release.count("/") != 1:
+        raise UsageError(f"{shorten(release, 80)}: no such folder; a dataset on the Hub is named org/name")
     name = parse_repo(release)
-    return fetch(name.repo, name.revision, passing / "release", say=lambda line: click.echo(line, err=True))
+    hub_address(os.environ.get("HF_ENDPOINT"))
+    from exports.hub import fetch
+
+    def say(line: str) -> None:
+        click.echo(visible(line, one_line=True), err=True)
+
+    return fetch(name.repo, name.revision, passing / "release", say=say)

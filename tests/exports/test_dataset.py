@@ -231,9 +231,18 @@ def test_a_row_given_twice_is_no_release(tmp_path: Path) -> None:
         write(tmp_path / "v1", [few()[0], few()[0]])
 
 
-def test_an_unknown_rendering_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no rendering 'r2'; there are: r1, qwen3"):
-        write(tmp_path / "v1", few(), renders=("r2",))
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("R1", "did you mean 'r1'"), ("qwen", "did you mean 'qwen3'"), ("llama", "there are: r1, qwen3")],
+)
+def test_an_unknown_rendering_is_refused_with_the_nearest_or_all_there_are(
+    tmp_path: Path, name: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"no rendering '{name}'; {hint}"):
+        write(tmp_path / "v1", few(), renders=(name,))
+
+
+def test_a_rendering_is_asked_for_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="twice"):
         write(tmp_path / "v1", few(), renders=("r1", "r1"))
 

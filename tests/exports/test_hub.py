@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exports.hub import RepoName, parse_repo
 from exports.layout import SPLITS, data_path, read_columns
+from schemas.errors import UsageError
 from tests.exports.release_folder import write
 from tests.hub_endpoints import Answer
 from tests.hub_repos import Blob, Repo
@@ -34,34 +34,9 @@ def _said_nothing() -> None:
     said.clear()
 
 
-# Names
-
-
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [
-        ("org/name", RepoName("org/name", None)),
-        ("Org-1/a_b.c-d", RepoName("Org-1/a_b.c-d", None)),
-        ("org/name@v1", RepoName("org/name", "v1")),
-        ("org/name@refs/convert/parquet", RepoName("org/name", "refs/convert/parquet")),
-    ],
-)
-def test_a_name_is_org_and_name_and_may_have_a_revision(text: str, parsed: RepoName) -> None:
-    assert parse_repo(text) == parsed
-
-
-OTHER = "name|org/|/name|a/b/c|org/na me|org/name@|org/name@a b|org/name@../x|org/a--b|org/name.git|./name|../name"
-MORE = "|org/name\n|org/..|https://host/org/name|org/-name|org/name@-x|org/n" + "n" * 100
-
-
-@pytest.mark.parametrize("text", [*OTHER.split("|"), *MORE.split("|")])
-def test_anything_else_is_no_name_and_the_line_says_how_to_write_one(text: str) -> None:
-    assert "write org/name" in refused(partial(parse_repo, text))
-
-
 @pytest.mark.parametrize("tag", ["", "main", "v 1", "-v", "v1.lock", "a..b", "a/b", "v1\n"])
 def test_a_tag_that_git_would_not_take_is_refused_at_once(hub: HubServer, release: Path, tag: str) -> None:
-    assert "cannot be a tag" in refused(partial(push, release, SET, tag=tag))
+    assert "no name for a release" in refused(partial(push, release, SET, tag=tag), UsageError)
     assert not hub.asked
 
 

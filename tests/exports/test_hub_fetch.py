@@ -7,6 +7,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
+from schemas.errors import UsageError
 from tests.hub_server import STRANGER, WRITER, HubServer, error, serving, times
 from tests.pushing import SET, fetch, files, push, refused
 from tests.small_release import make_release
@@ -66,7 +67,7 @@ def test_what_is_not_there_is_told(
     push(release, SET)
     assert "ours/none: no such dataset" in refused(partial(fetch, "ours/none", None, tmp_path / "back"))
     assert "no such revision" in refused(partial(fetch, SET, "v9", tmp_path / "back"))
-    assert "write org/name" in refused(partial(fetch, "set", None, tmp_path / "back"))
+    assert "write org/name" in refused(partial(fetch, "set", None, tmp_path / "back"), UsageError)
     monkeypatch.setenv("HF_TOKEN", STRANGER)
     assert "may not see it" in refused(partial(fetch, SET, "v1", tmp_path / "back"))
     monkeypatch.delenv("HF_TOKEN")
