@@ -138,7 +138,8 @@ def render(facts: CardFacts, counts: Tally, way: Sequence[Step], licence: SetLic
             guidelines=sorted({version for one in facts.chosen for version in one.approval.guidelines}),
             answers=sum(one.approval.answers for one in facts.chosen),
             agreeing=sum(one.approval.agreeing for one in facts.chosen),
-            where=facts.repo or f"releases/{facts.manifest.name}",
+            # With the dot it is a folder to `load_dataset` wherever it is read, never somebody's dataset "releases/v1".
+            where=facts.repo or f"./releases/{facts.manifest.name}",
             rendered=[config for config in facts.configs if config in FAMILIES],
             families=FAMILIES,
             open_mark=code(OPEN),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class KnownSet(NamedTuple):
-    """`measures`: what it is a benchmark of; '' where it is not one."""
+    """`pattern`: its names, in any case, with `-` for `_`. `measures`: what it is a benchmark of; '' if it is none."""
 
     name: str
     pattern: str
@@ -38,7 +38,14 @@ KNOWN: tuple[KnownSet, ...] = (
     KnownSet("XSTest", r"\bxs\W?test", _arxiv("2308.01263"), "over-refusal"),
     KnownSet("OR-Bench", r"\bor\W?bench", _arxiv("2405.20947"), "over-refusal"),
     KnownSet("GSM8K", r"\bgsm\W?8k|grade-school-math", _arxiv("2110.14168"), "reasoning"),
-    KnownSet("MATH", r"\bmath\W?500\b|hendrycks\W?math|competition_math", _arxiv("2103.03874"), "reasoning"),
+    # rasbt's set holds problems of MATH-500, which nothing but its licence says.
+    KnownSet(
+        "MATH",
+        r"\bmath\W?500\b|hendrycks\W?math|competition\Wmath|rasbt/reasoning-from-scratch",
+        _arxiv("2103.03874"),
+        "reasoning",
+    ),
+    KnownSet("HumanEval", r"human\W?eval", _arxiv("2107.03374"), "reasoning"),
     KnownSet("STAR-1", r"\bstar-1\b|star\W?benign", _arxiv("2504.01903")),
     KnownSet("SafeChain", r"safe\W?chain", _arxiv("2502.12025")),
     KnownSet("R1-Act", r"r1\W?act\b", _arxiv("2508.00324")),
@@ -51,7 +58,8 @@ KNOWN: tuple[KnownSet, ...] = (
 
 def known_sets(source: str) -> tuple[KnownSet, ...]:
     """Every set that a source's name names, benchmarks first."""
-    return tuple(known for known in KNOWN if re.search(known.pattern, source, re.IGNORECASE))
+    name = source.replace("_", "-")
+    return tuple(known for known in KNOWN if re.search(known.pattern, name, re.IGNORECASE))
 
 
 def all_known(sources: Iterable[str]) -> tuple[KnownSet, ...]:

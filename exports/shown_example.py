@@ -2,7 +2,8 @@
 
 Harmful prompts are what a reader of the card did not ask to see. So of the harmful rows one is chosen by its category
 and its length, never by chance; where none is of a category that may be shown, its prompt and all that was cut,
-written or typed are left out, and what the pools say still shows the structure.
+written or typed are left out, and what the pools say still shows the structure. A benign row is always shown whole,
+one in an attack's framing or of a harsh category only where there is no other.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,6 @@ class ShownStage(NamedTuple):
 
 
 class ShownExample(NamedTuple):
-    id: str
     label: Branch
     prompt: Markup | None
     """None: left out, since no harmful row may be shown whole."""
@@ -62,16 +62,19 @@ def _mildness(one: Approved) -> tuple[bool, bool, bool, int, int, str]:
     return (not may_be_shown(one), one.approval.decided_by != "person", bool(one.checks), place, size, one.id)
 
 
-def _plainness(one: Approved) -> tuple[bool, bool, bool, int, str]:
+def _plainness(one: Approved) -> tuple[bool, bool, bool, bool, int, str]:
+    """Benign rows that only sound harmful come first, for they say most; of these too the mild ones."""
+    is_harsh = one.seed.style == "adversarial" or one.seed.category not in (None, *MILD)
     size = len(one.seed.prompt) + len(one.draft.completion)
-    return (one.approval.decided_by != "person", bool(one.checks), one.seed.category is None, size, one.id)
+    unsure = one.approval.decided_by != "person"
+    return (is_harsh, unsure, bool(one.checks), one.seed.category is None, size, one.id)
 
 
 def _show(one: Approved) -> ShownExample:
     shown = may_be_shown(one)
     pieces = {name: list(group) for name, group in groupby(one.pieces, key=lambda piece: piece.stage)}
     stages = tuple(_show_stage(one, stage, pieces.get(stage.name, []), shown) for stage in one.draft.stages)
-    return ShownExample(one.id, one.label, block(one.seed.prompt) if shown else None, stages)
+    return ShownExample(one.label, block(one.seed.prompt) if shown else None, stages)
 
 
 def _show_stage(one: Approved, stage: Stage, pieces: Sequence[WrittenPiece], shown: bool) -> ShownStage:

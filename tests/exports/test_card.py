@@ -206,6 +206,22 @@ def test_nothing_of_n_is_told_with_its_interval() -> None:
     assert re.search(r"\| `answer_empty` \| stops the draft \| 0 of 20: 0 % \(0 to 16.1 %\)", card)
 
 
+def test_lengths_are_told_of_every_part_of_the_rows_of_each_label() -> None:
+    rows = many(9, 0)
+    found = table(card_of(facts(rows)), "label")
+    assert [row[1] for row in found[1:]] == ["prompt", "reasoning", "answer", "completion"]
+    completions = sorted(len(one.draft.completion) for one in rows)
+    assert [number(cell) for cell in found[-1][2:]] == [9, completions[4], completions[8], completions[8]]
+
+
+def test_tokens_and_money_are_told_of_the_project_and_of_these_rows(card: str) -> None:
+    spent = evidence(256).funnel.spending[0]
+    (row,) = table(card, "model")[1:]
+    assert [number(cell) for cell in row[1:4]] == [spent.calls, spent.tokens_in, spent.tokens_out]
+    assert row[4] == f"{spent.usd:.4f}"
+    assert f"The replies for the rows in here cost {256 * 0.0004:.4f} USD." in card
+
+
 def test_machines_and_persons_decisions_are_told_apart(card: str) -> None:
     assert "| persons' decisions on any revision: rejected | 11 of 281" in card
     assert "| machines' decisions on any revision: approved | 9 of 9" in card
@@ -239,6 +255,24 @@ def test_benchmarks_among_the_sources_are_named_as_such() -> None:
     assert "STAR-1](" not in warning
 
 
+@pytest.mark.parametrize(
+    ("source", "benchmark"),
+    [
+        ("org/harm_bench", "HarmBench"),
+        ("strong_reject.csv", "StrongREJECT"),
+        ("jbb_behaviors", "JailbreakBench"),
+        ("org/OR_Bench_hard", "OR-Bench"),
+        ("xs_test_v2", "XSTest"),
+        ("EleutherAI/hendrycks_math", "MATH"),
+        ("org/competition_math", "MATH"),
+        ("rasbt/reasoning-from-scratch", "MATH"),
+        ("openai_humaneval", "HumanEval"),
+    ],
+)
+def test_a_benchmark_is_known_however_its_name_is_joined(source: str, benchmark: str) -> None:
+    assert [known.name for known in known_sets(source) if known.measures] == [benchmark]
+
+
 def test_rows_that_the_small_embedded_model_worded_come_with_a_warning() -> None:
     def worded(model: str) -> list[Approved]:
         return [
@@ -261,6 +295,13 @@ def test_how_to_load_and_train_names_the_repository_and_the_setting_that_r1_need
     assert 'load_dataset("org/mild", "provenance", split="train")' in card
     assert "args = SFTConfig(assistant_only_loss=True, max_length=None)" in card
     assert "The config `r1` holds plain strings" in card
+
+
+def test_a_card_that_knows_no_repository_loads_from_a_folder_and_from_nobody_elses_dataset() -> None:
+    card = card_of(facts(few()))
+    assert set(re.findall(r'load_dataset\("([^"]+)"', card)) == {"./releases/v1"}
+    assert card.count("put the dataset's name there instead") == 1
+    assert "put the dataset's name" not in card_of(facts(few(), repo="org/mild"))
 
 
 def test_method_and_sources_are_cited(card: str) -> None:
@@ -321,6 +362,31 @@ def test_what_must_not_be_shown_leaves_only_the_projects_own_wordings(other: dic
     assert "No harmful row is of a kind that this page shows" in told
     assert "drawn from a pool of wordings" in told
     assert "characters]" in told
+
+
+@pytest.mark.parametrize(("category", "told"), [("privacy", "One is shown"), ("violence", "None is shown")])
+def test_the_content_warning_says_whether_a_harmful_prompt_is_on_the_page(category: str, told: str) -> None:
+    card = card_of(facts([approve_from("a", category=category)]))
+    (warning,) = [line for line in card.splitlines() if line.startswith("> **Content warning.** The prompts of 1 row")]
+    assert f"{told} on this page." in warning
+
+
+def test_a_row_that_no_rule_flagged_is_shown_before_one_that_was() -> None:
+    rows = [
+        approve_from("a", prompt="Copy it?", category="privacy", flags=["opens_hanging"]),
+        approve_from("a", prompt="May I copy all of her blog?", category="privacy"),
+    ]
+    assert "May I copy all of her blog?" in shown(rows)
+
+
+@pytest.mark.parametrize("other", [{"category": "sexual"}, {"category": "gore"}, {"style": "adversarial"}])
+def test_a_harsh_benign_row_is_shown_only_where_there_is_no_other(other: dict[str, Any]) -> None:
+    plain = next(one for one in few() if one.label == "benign")
+    harsh = approve(
+        "A short, harsh one?", branch="benign", trace="It is. So.", answer="No.", reason="nobody is hurt", **other
+    )
+    assert "A short, harsh one?" not in shown([harsh, plain])
+    assert "A short, harsh one?" in shown([harsh])
 
 
 def test_only_rows_without_a_harmful_one_show_only_a_benign_one() -> None:
