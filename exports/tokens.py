@@ -1,6 +1,9 @@
 """How long a row is, in tokens: of a named tokenizer, or four characters each."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from schemas.errors import UsageError
 
@@ -26,10 +29,13 @@ def token_counter(name: str) -> Callable[[str], int]:
             f"release.tokenizer: {name!r} needs `pip install 'alttrain[train]'`; or name {CHARACTERS!r}"
         ) from None
     try:
+        # None, the default, would ask at the terminal whether to run code that lies beside the tokenizer.
+        load = partial(AutoTokenizer.from_pretrained, name, trust_remote_code=False)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+            tokenizer = load(local_files_only=True)
         except (OSError, ValueError):
-            tokenizer = AutoTokenizer.from_pretrained(name)
+            with _no_line_per_retry():
+                tokenizer = load()
     except Exception as error:
         # What a foreign tokenizer file raises is anything: each library behind this has errors of its own.
         first = next(iter(str(error).splitlines()), type(error).__name__)
@@ -41,3 +47,14 @@ def token_counter(name: str) -> Callable[[str], int]:
         return len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     return count
+
+
+@contextmanager
+def _no_line_per_retry() -> Iterator[None]:
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
