@@ -31,11 +31,13 @@ def read_eligible(ledger: Ledger, structure: str, *, unreviewed: bool) -> list[E
     """Newest revisions of drafts that stand, not blocked, which persons approved, in order of draft.
 
     `unreviewed`: also what only machines approved, and what nobody decided yet; never what was rejected, relabelled
-    or waits for the adjudicator. An approval of an older revision counts for nothing: it binds that text.
+    or waits for the adjudicator. An approval of an older revision counts for nothing: it binds that text. One that was
+    taken back counts for nothing either, though the ledger says who still stands by it.
     """
     rows = ledger.query(
         """SELECT revision_id, branch, seeds.category, style, source, family, prompt, completion,
-            COALESCE(kind, 'nobody'), COALESCE(deciders, '[]')
+            CASE outcome WHEN 'approved' THEN kind ELSE 'nobody' END,
+            CASE outcome WHEN 'approved' THEN deciders ELSE '[]' END
         FROM review_now
         JOIN seeds ON seeds.id = seed_id
         JOIN revisions ON revisions.id = revision_id
@@ -47,7 +49,7 @@ def read_eligible(ledger: Ledger, structure: str, *, unreviewed: bool) -> list[E
     answers = _read_answers(ledger, [str(row[0]) for row in rows])
     told = []
     for *row, deciders in rows:
-        people, said = json.loads(str(deciders)), answers.get(str(row[0]), {})
+        people, said = json.loads(str(deciders)), answers.get(_draft_of(row[0]), {})
         agreeing = sum(said.get(name, ("", ""))[0] in ("approve", "approve_with_edits") for name in people)
         told.append((*row, len(people), agreeing))
     with _collector_paused():
@@ -75,8 +77,8 @@ def _collector_paused() -> Iterator[None]:
 
 def _read_approved(ledger: Ledger, eligible: Mapping[str, Eligible], pseudonyms: bool) -> list[Approved]:
     rows = ledger.query(
-        """SELECT revision_id, COALESCE(deciders, '[]'), answer_right, decided_at
-        FROM review_now WHERE revision_id IN (SELECT value FROM JSON_EACH(?)) ORDER BY draft_id""",
+        """SELECT revision_id, deciders, answer_right, decided_at FROM review_now
+        WHERE revision_id IN (SELECT value FROM JSON_EACH(?)) ORDER BY draft_id""",
         (json.dumps(list(eligible)),),
     )
     ids = [str(row[0]) for row in rows]
@@ -95,8 +97,9 @@ def _read_approved(ledger: Ledger, eligible: Mapping[str, Eligible], pseudonyms:
     approved = []
     for revision, deciders, right, at in rows:
         draft, chosen = drafts[str(revision)], eligible[str(revision)]
-        people = json.loads(str(deciders))
-        said = answers.get(draft.revision_id, {})
+        is_decided = chosen.decided_by != "nobody"
+        people = json.loads(str(deciders)) if is_decided else []
+        said = answers.get(draft.id, {})
         stages, editors = edits.get(draft.revision_id, ((), ()))
         approved.append(
             Approved(
@@ -113,9 +116,9 @@ def _read_approved(ledger: Ledger, eligible: Mapping[str, Eligible], pseudonyms:
                     agreeing=chosen.agreeing,
                     edited_stages=stages,
                     editors=published(editors),
-                    answer_right=None if right is None else bool(right),
+                    answer_right=bool(right) if is_decided and right is not None else None,
                     guidelines=tuple(sorted({said[name][1] for name in people if name in said and said[name][1]})),
-                    at=None if at is None else str(at),
+                    at=str(at) if is_decided else None,
                 ),
                 usd=usd.get(draft.trace_id),
             )
@@ -131,7 +134,7 @@ def read_evidence(ledger: Ledger, structure: Structure, settings: Settings, appr
     decided: dict[str, dict[Kind, int]] = {
         row.outcome: {"person": row.person, "machine": row.machine} for row in status.revisions
     }
-    gold = [one.choices for one in measure(ledger)]
+    gold = [one.choices for one in measure(ledger) if one.kind == "person"]
     right, asked = sum(round(rate.value * rate.n) for rate in gold), sum(rate.n for rate in gold)
     versions = {piece.prompt_version for one in approved for piece in one.pieces if piece.prompt_version}
     return Evidence(
@@ -170,16 +173,25 @@ def _read_pieces(ledger: Ledger, revisions: Iterable[str]) -> dict[str, tuple[Wr
 
 
 def _read_answers(ledger: Ledger, revisions: Iterable[str]) -> Mapping[str, dict[str, tuple[str, str]]]:
-    """(choice, version of the guidelines) by revision and annotator."""
+    """(choice, version of the guidelines) by draft and annotator: of the newest text of the draft that they answered.
+
+    An edit that was final, or that the adjudicator picked, is approved by the answers to the text before it.
+    """
     found: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
-    for revision, name, choice, guidelines in ledger.query(
-        "SELECT revision_id, annotator, choice, guidelines FROM responses_now"
+    for draft, name, choice, guidelines in ledger.query(
+        "SELECT draft_id, annotator, choice, guidelines FROM responses_now"
         " JOIN review_records ON review_records.id = record_id"
-        " WHERE purpose = 'review' AND revision_id IN (SELECT value FROM JSON_EACH(?))",
-        (json.dumps(list(revisions)),),
+        " JOIN revisions ON revisions.id = revision_id"
+        " WHERE purpose = 'review' AND status = 'submitted' AND draft_id IN (SELECT value FROM JSON_EACH(?))"
+        " ORDER BY number, answered_at",
+        (json.dumps([_draft_of(revision) for revision in revisions]),),
     ):
-        found[str(revision)][str(name)] = (str(choice), str(guidelines))
+        found[str(draft)][str(name)] = (str(choice), str(guidelines))
     return found
+
+
+def _draft_of(revision: object) -> str:
+    return str(revision).rpartition(".")[0]
 
 
 def _read_edits(ledger: Ledger, drafts: Mapping[str, Draft]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -9,12 +9,13 @@ import pytest
 from curation.approved import read_approved, read_eligible, read_evidence
 from curation.ledger import Ledger
 from curation.review.accounts import save_annotator
+from curation.review.gold import add_gold
 from curation.review.hand_out import plan_records
 from curation.review.records import read_records
 from curation.review.responses import save_responses
 from curation.review.settle import House, settle
 from curation.structures import load_pools, load_structure
-from schemas.release import Approved, Eligible
+from schemas.release import Approval, Approved, Eligible
 from schemas.review import Annotator, AnswerRight, Choice, Kind, Response, ReviewRecord
 from schemas.settings import Review, Settings
 from tests.review_project import benign_rows, harmful_rows, make_drafts
@@ -103,6 +104,38 @@ def test_what_a_machine_approved_is_not_a_persons_approval(ledger: Ledger) -> No
     assert kinds[str(record.revision_id)] == "machine"
 
 
+def test_an_approval_that_was_taken_back_is_nobodys_and_is_not_released_unasked(ledger: Ledger) -> None:
+    record = plan(ledger)[0]
+    answer(ledger, record)
+    skipped = Response(
+        record_id=record.id,
+        annotator=record.assigned[0],
+        kind="person",
+        status="skipped",
+        guidelines="g1",
+        answered_at="2026-01-02T00:00:00+00:00",
+    )
+    save_responses(ledger, [skipped])
+    settle(ledger, House(RULES, load_structure, load_pools(), "person", 2048))
+    assert approved(ledger) == []
+    (again,) = [one for one in approved(ledger, unreviewed=True) if one.id == record.revision_id]
+    assert again.approval == Approval(decided_by="nobody")
+
+
+def test_right_answers_to_hidden_records_are_persons_alone(ledger: Ledger) -> None:
+    record = plan(ledger)[0]
+    assert record.revision_id
+    answer(ledger, record)
+    add_gold(ledger, record.revision_id, "approve", None, "lead")
+    with ledger.transaction() as db:
+        db.execute("UPDATE review_records SET purpose = 'gold' WHERE id = ?", (record.id,))
+    for kind, asked in (("person", 2), ("machine", 0)):
+        with ledger.transaction() as db:
+            db.execute("UPDATE responses SET kind = ?", (kind,))
+        gold = read_evidence(ledger, load_structure("alttrain"), Settings(), []).gold
+        assert (round(gold.value * gold.n), gold.n) == (asked, asked)
+
+
 def test_an_approval_of_a_revision_that_was_superseded_since_counts_for_nothing(ledger: Ledger) -> None:
     record = next(r for r in plan(ledger) if _is_harmful(ledger, r))
     answer(ledger, record)
@@ -138,6 +171,8 @@ def test_an_approved_row_tells_who_decided_by_pseudonym_what_was_edited_and_wher
     assert one.approval.decided_by == "person"
     assert one.approval.deciders == one.approval.editors == ("annotator-0", "annotator-1")
     assert one.approval.edited_stages == ("answer",)
+    # They answered the text before their edit, which made it final.
+    assert (one.approval.answers, one.approval.agreeing, one.approval.guidelines) == (2, 2, ("g1",))
     text = one.draft.completion
     assert "".join(p.span.of(text) for p in one.pieces if p.stage == "answer") == REFUSAL
     assert {p.origin for p in one.pieces if p.stage == "answer"} <= {"person", "answer"}
