@@ -206,6 +206,17 @@ def test_a_derived_draft_has_an_id_of_its_own_and_nobodys_approval(name: str) ->
         assert one.checks == ()
 
 
+def test_flags_of_the_approved_text_are_not_told_of_another() -> None:
+    assert any(one.checks for one in few())
+    assert not any(one.checks for one in to("no_pu", *few()).approved)
+
+
+def test_an_editor_is_named_only_where_words_of_an_edit_are_left() -> None:
+    one = edited(benign(), reasoning="One an hour, six hours: six.")
+    assert only("no_pu", one).approval.editors == ("annotator-2",)
+    assert only("no_cr", one).approval.editors == ()
+
+
 def test_rows_that_are_in_the_structure_already_stay_what_they_are() -> None:
     rows = few()
     assert to("alttrain", *rows) == Derived("alttrain", tuple(rows), {})
@@ -378,6 +389,16 @@ def test_a_row_without_a_row_of_another_family_has_no_donor() -> None:
     assert derived.approved[0].trace.id == first.trace.id
     assert len(derived.approved) == 2
     assert len(derived.failures) == 2
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 2), (3, 2, 1), (1, 1, 4, 2), (5, 5)])
+def test_all_rows_have_donors_while_no_family_is_more_than_half(sizes: tuple[int, ...]) -> None:
+    names = [f"f{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    rows = [
+        one.model_copy(update={"seed": one.seed.model_copy(update={"family": name})})
+        for one, name in zip(many(len(names), 0), names, strict=True)
+    ]
+    assert not to("shuffled_reason", *rows).failures
 
 
 def test_an_assessment_in_a_persons_words_has_no_place_for_anothers_reason() -> None:
