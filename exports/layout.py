@@ -31,6 +31,9 @@ SPLITS = ("train", "test")
 CARD = "README.md"
 MANIFEST = "manifest.json"
 
+FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.S)
+"""What a card begins with."""
+
 Row = SftRow | ProvenanceRow | RenderedRow
 
 _TEXTS = pa.list_(pa.string())
@@ -178,11 +181,11 @@ def locate(folder: Path) -> Located:
     for config, split, pattern in _declared(configs, problems):
         where = f"{CARD}, configs: {config}/{split}"
         if not _inside(pattern):
-            problems.append((where, f"{pattern!a} points out of the release"))
+            problems.append((where, f"{pattern[:80]!a} points out of the release"))
             continue
-        found = tuple(sorted(path for path in folder.glob(pattern) if path.is_file()))
+        found = _matching(folder, pattern)
         if not found:
-            problems.append((where, f"no file matches {pattern!a}"))
+            problems.append((where, f"no file matches {pattern[:80]!a}"))
         files.setdefault(config, {})[split] = files.get(config, {}).get(split, ()) + found
     return Located(files, said, tuple(problems))
 
@@ -191,12 +194,14 @@ def _front_matter(card: Path) -> tuple[dict[str, Any] | None, list[tuple[str, st
     import yaml  # 10 ms, and writing needs none
 
     try:
+        if card.exists() and not card.is_file():  # a pipe would be waited for, a device read for ever
+            return None, [(CARD, "is no file")]
         text = card.read_text("utf-8")
     except FileNotFoundError:
         return None, []
     except (OSError, UnicodeDecodeError) as error:
         return None, [(CARD, f"cannot be read: {_line(error)}")]
-    block = re.match(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", text, re.S)
+    block = FRONT_MATTER.match(text)
     if not block:
         return None, [(CARD, "has no front matter")]
     try:
@@ -244,6 +249,13 @@ def _by_place(folder: Path) -> dict[str, dict[str, tuple[Path, ...]]]:
 def _inside(pattern: str) -> bool:
     parts = pattern.replace("\\", "/").split("/")
     return bool(pattern) and not pattern.startswith(("/", "~")) and ".." not in parts and "://" not in pattern
+
+
+def _matching(folder: Path, pattern: str) -> tuple[Path, ...]:
+    try:
+        return tuple(sorted(path for path in folder.glob(pattern) if path.is_file()))
+    except (ValueError, IndexError, OSError):  # what pathlib says of '**x', of '.', of a name that is too long
+        return ()
 
 
 def _canonical(row: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from exports.dataset import file_sha256
 from exports.layout import (
     CARD,
     DEFAULT,
+    FRONT_MATTER,
     MANIFEST,
     PROVENANCE,
     Located,
@@ -75,15 +76,18 @@ def verify(
     for config, held in read.items():
         if config not in (main, PROVENANCE):
             findings += _alike(_of_rendered(config, rows, held))
+    unreviewed = sum(one.decided_by != "person" for held in told.values() for one in held) if told else None
     if manifest:
-        findings += _of_manifest(folder, manifest, read, rows, told)
+        findings += _of_manifest(folder, manifest, read, rows, unreviewed)
     findings += _of_card(located, rows)
+    if unreviewed and located.front_matter is not None:
+        findings += _of_warning(folder / CARD, unreviewed, sum(map(len, rows.values())))
     return findings
 
 
 def plain(name: str) -> str:
     """A name that came with a release, or words about one, as it may be shown: escaped where it is not plain."""
-    return name if re.fullmatch(r"[\w ./:;,'()=-]{0,200}", name, re.ASCII) else ascii(name[:200])
+    return name if re.fullmatch(r"[\w ./:;,'()=-]{1,200}", name, re.ASCII) else ascii(name[:200])
 
 
 def size_category(rows: int) -> str:
@@ -109,8 +113,12 @@ def _read(folder: Path, located: Located, findings: list[Finding]) -> Iterator[t
 
 
 def _manifest(folder: Path, findings: list[Finding]) -> Manifest | None:
+    path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        if path.exists() and not path.is_file():  # a pipe would be waited for, a device read for ever
+            findings.append(Finding(MANIFEST, "is no file"))
+            return None
+        return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         findings.append(Finding(MANIFEST, "is not there: hashes and counts could not be checked", unchecked=True))
     except OSError as error:
@@ -221,7 +229,7 @@ def _of_manifest(
     manifest: Manifest,
     read: Mapping[str, BySplit],
     rows: Mapping[str, Sequence[SftRow]],
-    told: Mapping[str, Sequence[ProvenanceRow]],
+    unreviewed: int | None,
 ) -> Iterator[Finding]:
     listed = {file.path: file for file in manifest.files}
     there = {
@@ -244,8 +252,7 @@ def _of_manifest(
         ("by_label", Counter(row.label for held in rows.values() for row in held), dict(manifest.by_label)),
         ("structure", {row.structure for held in rows.values() for row in held}, {manifest.structure}),
     ]
-    if told:
-        unreviewed = sum(one.decided_by != "person" for held in told.values() for one in held)
+    if unreviewed is not None:
         counted.append(("unreviewed", unreviewed, manifest.unreviewed))
     for name, found, said in counted:
         if found != said:
@@ -267,6 +274,13 @@ def _of_card(located: Located, rows: Mapping[str, Sequence[SftRow]]) -> Iterator
         yield Finding(CARD, "names no configs: which files are rows was guessed from their names", unchecked=True)
     if (licence := front.get("license")) is not None:
         yield from _of_licence(licence, [row for held in rows.values() for row in held])
+
+
+def _of_warning(card: Path, unreviewed: int, rows: int) -> Iterator[Finding]:
+    body = FRONT_MATTER.sub("", card.read_text("utf-8"), count=1).strip()
+    numbers = f"{unreviewed:,} of {rows:,}"
+    if not re.search(rf"(?<![\d,]){numbers}\b", body.partition("\n")[0]):
+        yield Finding(CARD, f"its first line does not say that {numbers} rows have no person's decision")
 
 
 def _of_licence(said: object, rows: Sequence[SftRow]) -> Iterator[Finding]:
@@ -300,4 +314,4 @@ def _first(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     # Where several types may stand, pydantic puts the type that it tried into the place too.
     place = [str(part) for part in first["loc"] if "[" not in str(part)]
-    return plain(f"{'.'.join(place)}: {first['msg']}")
+    return plain(": ".join(filter(None, (".".join(place), first["msg"]))))

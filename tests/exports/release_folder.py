@@ -17,7 +17,10 @@ SETTINGS = Release(size=50, test_percent=20, seed=3)
 
 def least_card(folder: Path, contents: Contents) -> None:
     front: dict[str, Any] = {"size_categories": ["n<1K"], "configs": front_matter_configs(contents.configs)}
-    (folder / "README.md").write_text(f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n# A release\n", "utf-8")
+    rows = sum(contents.manifest.rows.values())
+    warning = f"> {contents.manifest.unreviewed} of {rows} rows have no person's decision\n\n"
+    text = f"{warning if contents.manifest.unreviewed else ''}# A release\n"
+    (folder / "README.md").write_text(f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n{text}", "utf-8")
 
 
 def write(folder: Path, approved: Sequence[Approved], **given: Any) -> Manifest:

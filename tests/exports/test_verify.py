@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,41 @@ def test_a_manifest_that_says_otherwise_than_the_rows_is_found(folder: Path, fie
     assert [finding for finding in wrong(folder) if said in finding.what], wrong(folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("null", "is not a manifest: Input should be an object"),
+        ("", "is not a manifest: Invalid JSON: EOF while parsing a value at line 1 column 0"),
+        ('{"format": {}}', "is not a manifest: format: Input should be a valid integer"),
+    ],
+)
+def test_what_is_no_manifest_is_told_by_its_first_fault(folder: Path, text: str, said: str) -> None:
+    (folder / MANIFEST).write_text(text)
+    assert wrong(folder) == [Finding(MANIFEST, said)]
+
+
+@pytest.mark.parametrize("name", [MANIFEST, CARD])
+def test_a_pipe_or_a_device_in_the_place_of_a_file_is_not_read(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert Finding(name, "is no file") in wrong(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    assert Finding(name, "is no file") in wrong(folder)
+
+
+def test_a_first_line_that_does_not_tell_of_rows_without_a_decision_is_found(folder: Path) -> None:
+    warning = "> 3 of 28 rows have no person's decision\n\n"
+    assert warning in (folder / CARD).read_text()
+    what = "its first line does not say that 3 of 28 rows have no person's decision"
+    for other in ("", "# A release\n\n", "> 13 of 28 rows have no person's decision\n\n"):
+        assert Finding(CARD, what) not in check(folder)
+        whole = (folder / CARD).read_text()
+        (folder / CARD).write_text(whole.replace(warning, other))
+        assert Finding(CARD, what) in wrong(folder)
+        (folder / CARD).write_text(whole)
+
+
 def test_without_a_manifest_all_else_is_checked_and_what_is_not_is_said(folder: Path) -> None:
     (folder / MANIFEST).unlink()
     assert check(folder) == [Finding(MANIFEST, "is not there: hashes and counts could not be checked", unchecked=True)]
@@ -72,6 +108,9 @@ def edit_card(folder: Path, old: str, new: str) -> None:
         ("data/r1/train-*", "data/r1/tain-*", "no file matches"),
         ("data/r1/train-*", "../../../etc/*", "points out of the release"),
         ("data/r1/train-*", "/etc/*", "points out of the release"),
+        ("data/r1/train-*", "data/**x", "no file matches"),
+        ("data/r1/train-*", ".", "no file matches"),
+        ("data/r1/train-*", "n" * 5000, "no file matches"),
         ("data/r1/train-*", "https://example.invalid/a.parquet", "points out of the release"),
         ("size_categories:", "size_categories: [", "not valid YAML"),
         ("---\nsize", "size", "has no front matter"),
