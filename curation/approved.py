@@ -2,7 +2,7 @@
 
 read_eligible     revisions that may be published, as far as choosing looks at them
 read_approved     those that were chosen, each with its pieces, checks and approval
-read_evidence     counts of the whole: funnel, agreement, edits, gold; no name, path, URL or key
+read_evidence     counts of the whole: funnel, agreement, edits, gold
 """
 
 import gc

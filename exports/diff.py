@@ -3,7 +3,7 @@
 told = diff(Path("releases/v1"), Path("releases/v2"))
 told.added      rows that only the new one has
 told.removed    rows that only the old one had
-told.edited     the same draft, or else the same prompt, with another text: which stages differ
+told.edited     the same revision, or else the same prompt, told otherwise: which stages and other columns differ
 told.mixes      how many rows of each label, category, style, source, licence: before and after
 """
 
@@ -32,7 +32,7 @@ class Brief(Frozen):
 
 
 class Edited(Frozen):
-    """A row whose text is another one now."""
+    """A row that says something else now, of itself or about itself."""
 
     id: str
     was: str = Field(description="its id in the old release")
@@ -40,6 +40,7 @@ class Edited(Frozen):
     label_was: Branch
     instruction: str
     stages: tuple[str, ...] = Field(description="whose text differs, and 'answer'; those that came or went too")
+    columns: tuple[str, ...] = Field(description="others that differ: 'instruction', 'family' and those of `MIXED`")
 
 
 class Mix(Frozen):
@@ -62,17 +63,11 @@ class ReleaseDiff(Frozen):
     edited: tuple[Edited, ...]
     mixes: tuple[Mix, ...]
 
-    @property
-    def same(self) -> bool:
-        """Whether both hold the same rows in the same splits."""
-        return not (self.added or self.removed or self.edited or self.moved)
-
 
 def diff(old: Path, new: Path) -> ReleaseDiff:
     """Compares two release folders, ours or another's with the same rows, in whatever files; lists are sorted by id.
 
-    A row is the same draft where its id is but for the number of the revision behind the last dot. Raises ReleaseError
-    for a folder without such rows.
+    Rows are paired by id, and those that are left by prompt. Raises ReleaseError for a folder without such rows.
     """
     before, after = _rows(old), _rows(new)
     pairs, gone, come = _matched(before, after)
@@ -117,7 +112,7 @@ def _matched(
     gone = [row for held in before.values() for row in held]
     come = [row for held in after.values() for row in held]
     pairs: list[tuple[SftRow, SftRow]] = []
-    for sign in (_revision, _draft, _prompt):
+    for sign in (_revision, _prompt):
         found, gone, come = _pair(gone, come, sign)
         pairs += found
     return pairs, gone, come
@@ -125,10 +120,6 @@ def _matched(
 
 def _revision(row: SftRow) -> str:
     return row.id
-
-
-def _draft(row: SftRow) -> str:
-    return row.id.rpartition(".")[0] or row.id
 
 
 def _prompt(row: SftRow) -> str:
@@ -165,6 +156,7 @@ def _edited(was: SftRow, now: SftRow) -> Edited:
         label_was=was.label,
         instruction=now.instruction,
         stages=tuple(name for name in names if texts_before.get(name) != texts_after.get(name)),
+        columns=tuple(name for name in (*MIXED, "instruction", "family") if getattr(was, name) != getattr(now, name)),
     )
 
 

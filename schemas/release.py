@@ -51,14 +51,14 @@ class WrittenPiece(Frozen):
 
 
 class Approval(Frozen):
-    """Who let this very text pass. Annotators stand here by pseudonym."""
+    """Who let this very text pass. Annotators stand here by pseudonym, unless the project's settings say by name."""
 
     decided_by: DecidedBy
-    deciders: tuple[str, ...] = Field(default=(), description="pseudonyms, sorted")
+    deciders: tuple[str, ...] = Field(default=(), description="sorted")
     answers: int = Field(default=0, ge=0, description="that the decision rests on")
     agreeing: int = Field(default=0, ge=0, description="of these: that say the same as the decision")
-    edited_stages: tuple[str, ...] = Field(default=(), description="stages that hold words of a person, or an editor's")
-    editors: tuple[str, ...] = Field(default=(), description="pseudonyms of who wrote edits, sorted")
+    edited_stages: tuple[str, ...] = Field(default=(), description="whose text is not the machine's first one")
+    editors: tuple[str, ...] = Field(default=(), description="who wrote edits, sorted")
     answer_right: bool | None = Field(default=None, description="benign: what people said of the final answer")
     guidelines: tuple[str, ...] = Field(default=(), description="versions in force when it was answered")
     at: str | None = Field(default=None, description="UTC, ISO 8601")
@@ -74,7 +74,9 @@ class Approved(Frozen):
     pieces: tuple[WrittenPiece, ...]
     checks: tuple[CheckResult, ...] = Field(description="flags; what a rule blocks is never approved")
     approval: Approval
-    usd: float | None = Field(default=None, description="what its replies cost; None: no prices")
+    usd: float | None = Field(
+        default=None, description="what replies about its trace cost, for any structure; None: no prices"
+    )
 
     @property
     def id(self) -> str:
@@ -87,7 +89,8 @@ class Approved(Frozen):
 
 
 class Evidence(Frozen):
-    """How the set was made and reviewed, for the card. No name, path, URL or key is in it."""
+    """How the set was made and reviewed, for the card. No annotator's name is in it; the funnel's names of sources,
+    endpoints and models are as the project has them, and the card shortens or drops them."""
 
     funnel: Funnel
     structure: str
@@ -98,8 +101,10 @@ class Evidence(Frozen):
     decided: Mapping[str, Mapping[Kind, int]] = Field(
         default_factory=dict, description="revisions ever decided, by outcome and kind"
     )
-    edited: Rate = Field(description="share of approved drafts whose text a reviewer changed")
-    gold: Rate = Field(description="share of answers to hidden records that were right; n is 0 where there were none")
+    edited: Rate = Field(description="share of the rows of the release whose text a reviewer changed")
+    gold: Rate = Field(
+        description="share of persons' answers to hidden records, of any structure, that were right; n 0: none"
+    )
     prompt_versions: tuple[str, ...] = ()
 
 

@@ -219,7 +219,7 @@ def test_tokens_and_money_are_told_of_the_project_and_of_these_rows(card: str) -
     (row,) = table(card, "model")[1:]
     assert [number(cell) for cell in row[1:4]] == [spent.calls, spent.tokens_in, spent.tokens_out]
     assert row[4] == f"{spent.usd:.4f}"
-    assert f"The replies for the rows in here cost {256 * 0.0004:.4f} USD." in card
+    assert f"The replies about the traces of the rows in here cost {256 * 0.0004:.4f} USD." in card
 
 
 def test_machines_and_persons_decisions_are_told_apart(card: str) -> None:
