@@ -114,16 +114,6 @@ class SetLicence(Frozen):
     why: str
     sources: tuple[LicensedSource, ...]
 
-    @property
-    def terms(self) -> Terms:
-        return TERMS[self.id]
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Every licence that some row has, in the order of `TERMS`."""
-        named = {licence for source in self.sources for licence in source.licences}
-        return tuple(licence for licence in TERMS if licence in named)
-
 
 def combine(rows: Iterable[tuple[str, str | None]]) -> SetLicence:
     """The licence of a set of rows, each given as its source and what it says of its licence.

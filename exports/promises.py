@@ -5,9 +5,9 @@ of_form(row, alttrain, …)   stages and branch are the structure's, and the lab
 of_provenance(row, told)    every character has an origin, and no harmful trace is told unasked
 """
 
-import hashlib
 from collections.abc import Iterator
 
+from exports.dataset import text_sha256
 from schemas.example import Branch
 from schemas.reading import read
 from schemas.release import ProvenanceRow, SftRow
@@ -103,7 +103,7 @@ def of_provenance(row: SftRow, told: ProvenanceRow, harmful_traces: bool) -> Ite
     if told.trace and row.label == "harmful" and not harmful_traces:
         yield "the original trace of a harmful row is told"
     if told.trace:
-        if hashlib.sha256(told.trace.encode("utf-8", "surrogatepass")).hexdigest() != told.trace_sha256:
+        if text_sha256(told.trace) != told.trace_sha256:
             yield "the trace does not have its hash"
         for piece in told.pieces:
             start, text = piece.source_start, piece.span.of(completion)
