@@ -105,6 +105,7 @@ def lengths(tally: Tally) -> Picture:
             bottom = 0.78 + (len(shown) - 1 - place) * (height + 0.2)
             axes = figure.add_axes((0.1, bottom / tall, 0.86, (height - 0.08) / tall))
             axes.hist(label_sizes, bins=bins, color=COLOURS[label])
+            axes.set_ylim(0, axes.dataLim.ymax * 1.4)  # room for the words above the highest bar
             axes.axvline(median(label_sizes), color=INK, linewidth=1.4, linestyle=(0, (4, 2)))
             axes.set_xscale("log")
             axes.set_xlim(bins[0], bins[-1])

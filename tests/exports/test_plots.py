@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -111,6 +112,22 @@ def test_few_rows_or_one_label_alone_can_be_drawn(harmful: int, benign: int) -> 
     opened(picture)
     assert ("harmful:" in picture.alt) == bool(harmful)
     assert ("benign:" in picture.alt) == bool(benign)
+
+
+@pytest.mark.parametrize(("harmful", "benign"), [(2, 1), (30, 2), (30, 10), (3, 40)])
+def test_words_about_a_label_stand_above_all_of_its_bars(harmful: int, benign: int) -> None:
+    image = opened(plots.lengths(tally(many(harmful, benign)))).convert("RGB")
+    for colour in plots.COLOURS.values():
+        drawn = np.all(np.asarray(image) == tuple(bytes.fromhex(colour[1:])), axis=2)
+        bars = np.array([max(map(len, _runs(row))) >= 16 for row in drawn])
+        first_bar, first_word = int(bars.argmax()), int(drawn.any(axis=1).argmax())
+        assert first_word < first_bar
+        assert not drawn[first_word:first_bar].any(axis=1).all(), "a gap is between words and bars"
+
+
+def _runs(row: np.ndarray) -> list[str]:
+    """Of a line of pixels: how many in a row are drawn, each time."""
+    return "".join("#" if drawn else " " for drawn in row).split(" ")
 
 
 def test_more_categories_than_there_is_room_for_are_one_bar() -> None:
