@@ -1,6 +1,6 @@
 """The loss curve of a run, as numbers and as a picture.
 
-    write_curve(points, runs/first, rows=160)
+    write_curve(points, runs/first, 160)
         loss.csv    step,epoch,loss,learning_rate,tokens,seconds
         loss.png    every point, a running median over them, the learning rate below
 
@@ -66,7 +66,7 @@ class Point(NamedTuple):
     seconds: float
 
 
-def write_curve(points: Sequence[Point], folder: Path, *, rows: int | None = None) -> None:
+def write_curve(points: Sequence[Point], folder: Path, rows: int | None = None) -> None:
     """Writes loss.csv and loss.png into a folder that is there, each whole or not at all.
 
     `rows`: how many are trained, for the title. A step that is told twice, as by a run that went on from an earlier
