@@ -147,7 +147,7 @@ def funnel(steps: Sequence[Step]) -> Picture:
         axes.barh(range(len(steps)), [step.rows for step in steps], height=0.68, color=colours)
         for place, step in enumerate(steps):
             before = steps[place - 1].rows if place else 0
-            share = f"{step.rows / before:.0%} of the step before".replace("%", " %") if before else ""
+            share = f"{percent(step.rows, before)} % of the step before" if before else ""
             axes.text(step.rows + most * 0.015, place, f"{step.rows:,}", va="center", fontweight="bold", fontsize=11)
             if share and step.rows < most * 0.48:
                 offset = most * (0.03 + 0.026 * len(f"{step.rows:,}"))
@@ -297,6 +297,16 @@ def _letters() -> frozenset[int]:
     from matplotlib.font_manager import findfont, get_font
 
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def percent(part: int, whole: int) -> str:
+    """In whole numbers; but some is never told as none, nor less than all as all."""
+    told = round(100 * part / whole)
+    if told == 0 and part:
+        return "under 1"
+    if told == 100 and part < whole:
+        return "over 99"
+    return f"{told:,}"
 
 
 def say(coefficient: Coefficient) -> str:

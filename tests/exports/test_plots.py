@@ -142,6 +142,14 @@ def test_a_funnel_that_is_empty_at_the_start_can_be_drawn() -> None:
     opened(plots.funnel([Step("prompts", 0), Step("in this release", 0)]))
 
 
+@pytest.mark.parametrize(
+    ("part", "whole", "told"),
+    [(0, 9, "0"), (1, 1000, "under 1"), (1, 3, "33"), (253, 254, "over 99"), (254, 254, "100"), (30, 2, "1,500")],
+)
+def test_a_share_that_is_not_all_is_never_told_as_all(part: int, whole: int, told: str) -> None:
+    assert plots.percent(part, whole) == told
+
+
 def test_agreement_that_is_not_defined_or_below_chance_is_told() -> None:
     def measured(value: float | None, low: float | None, high: float | None) -> Agreement:
         return Agreement(
