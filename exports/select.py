@@ -37,7 +37,7 @@ from exports.spread import spread
 from exports.tokens import token_counter
 from schemas.errors import ReleaseError, UsageError
 from schemas.example import Category, Frozen
-from schemas.release import Eligible
+from schemas.release import Eligible, words_of
 from schemas.settings import Release
 
 TOO_LONG = "too long"
@@ -158,7 +158,7 @@ def _keep_short(rows: "Sequence[_Candidate]", rules: Release, left_out: "list[Le
 def _keep_one_trace(rows: "Sequence[_Candidate]", left_out: "list[LeftOut]") -> "list[_Candidate]":
     first: dict[str, _Candidate] = {}
     for row in rows:
-        kept = first.setdefault(row.row.prompt, row)
+        kept = first.setdefault(words_of(row.row.prompt), row)
         if kept is not row:
             left_out.append(LeftOut(row.id, OTHER_TRACE, kept.id))
     return list(first.values())

@@ -38,6 +38,11 @@ class Eligible(Frozen):
     agreeing: int = Field(ge=0, description="of these: that say the same as the decision")
 
 
+def words_of(prompt: str) -> str:
+    """What makes a prompt: one that differs in case and blanks alone is the same, and stands in a release once."""
+    return " ".join(prompt.casefold().split())
+
+
 class WrittenPiece(Frozen):
     """A run of characters of the completion, where it came from, and what wrote it."""
 

@@ -238,6 +238,12 @@ def test_of_one_prompt_a_persons_decision_comes_before_agreement() -> None:
     assert select([machine, torn], rules).chosen == (torn.id,)
 
 
+def test_a_prompt_that_differs_in_case_and_blanks_alone_is_the_same_prompt() -> None:
+    rows = [candidate(1, prompt="How so?", family="f"), candidate(2, prompt=" how\nSO? ", family="f")]
+    selection = select(rows, Release(size=2, harmful_percent=100, max_per_family=2))
+    assert selection.reasons == {OTHER_TRACE: 1}
+
+
 def test_a_longer_trace_does_not_keep_a_shorter_one_of_its_prompt_out() -> None:
     long = candidate(1, "benign", prompt="same", tokens=5000)
     short = candidate(2, "benign", prompt="same", decided_by="nobody", agreeing=0)
