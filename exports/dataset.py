@@ -9,8 +9,6 @@ A release folder never changes. It is written under another name beside its plac
 """
 
 import hashlib
-import secrets
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +27,7 @@ from exports.layout import (
     rows_sha256,
     to_parquet,
 )
+from exports.passing import passing_folder
 from exports.render import holds_stop_token, render, require_families
 from schemas.errors import ReleaseError
 from schemas.example import Branch
@@ -206,34 +205,31 @@ def write_release(
         settings=published_settings(settings),
         files=(),
     )
-    passing = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
     try:
-        passing.mkdir(parents=True)
-        for config, splits in configs.items():
-            for side, held in splits.items():
-                path = passing / data_path(config, side)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(to_parquet(held, _kind(config)))
-        if write_card:
-            write_card(
-                passing,
-                Contents(
-                    manifest.model_copy(update={"files": _hashes(passing)}),
-                    rows,
-                    provenance,
-                    {config: tuple(splits) for config, splits in configs.items()},
-                ),
-            )
-        manifest = manifest.model_copy(update={"files": _hashes(passing)})
-        (passing / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
-        _require_free(folder)
-        passing.rename(folder)
+        with passing_folder(folder) as passing:
+            for config, splits in configs.items():
+                for side, held in splits.items():
+                    path = passing / data_path(config, side)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(to_parquet(held, _kind(config)))
+            if write_card:
+                write_card(
+                    passing,
+                    Contents(
+                        manifest.model_copy(update={"files": _hashes(passing)}),
+                        rows,
+                        provenance,
+                        {config: tuple(splits) for config, splits in configs.items()},
+                    ),
+                )
+            manifest = manifest.model_copy(update={"files": _hashes(passing)})
+            (passing / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+            _require_free(folder)
+            passing.rename(folder)
     except OSError as error:
         raise ReleaseError(
             f"{folder}: the release cannot be written: {error.strerror or error}; nothing of it was left behind"
         ) from error
-    finally:
-        shutil.rmtree(passing, ignore_errors=True)
     return manifest
 
 
