@@ -9,6 +9,7 @@ A release folder never changes. It is written under another name beside its plac
 """
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -276,7 +277,7 @@ def _require_renderable(rows: Sequence[SftRow], families: Sequence[str]) -> None
 
 def _require_free(folder: Path) -> None:
     # A rename would silently replace an empty folder.
-    if folder.exists() or folder.is_symlink():
+    if os.path.lexists(folder):
         raise ReleaseError(f"{folder} is there already, and a release never changes; give the new one another name")
 
 

@@ -199,8 +199,10 @@ def _front_matter(card: Path) -> tuple[dict[str, Any] | None, list[tuple[str, st
         text = card.read_text("utf-8")
     except FileNotFoundError:
         return None, []
-    except (OSError, UnicodeDecodeError) as error:
-        return None, [(CARD, f"cannot be read: {_line(error)}")]
+    except OSError as error:
+        return None, [(CARD, f"cannot be read: {error.strerror}")]
+    except UnicodeDecodeError:
+        return None, [(CARD, "cannot be read: not UTF-8 text")]
     block = FRONT_MATTER.match(text)
     if not block:
         return None, [(CARD, "has no front matter")]

@@ -77,6 +77,11 @@ def test_a_hub_address_that_is_none_is_one_line_and_no_traceback_of_the_client(
     _assert_refused(project, words, "HF_ENDPOINT")
 
 
+def test_a_place_that_cannot_be_looked_at_is_no_release(project: Project) -> None:
+    too_long = "releases/../" * 341
+    _assert_refused(project, ["-C", too_long, "push", "org/name", "--release", "v1"], "no such release", most=5000)
+
+
 def test_a_release_is_found_by_its_name_and_by_its_folder(project: Project) -> None:
     for release in ("v1", "releases/v1", str(project.folder / "releases" / "v1")):
         assert "nothing is off" in project.run("verify", release).stdout
@@ -129,9 +134,9 @@ def test_what_is_off_is_counted_in_words_that_fit_and_what_was_not_checked_is_co
     assert done.stdout.splitlines()[-1].endswith(": 1 thing is off")
 
 
-def _assert_refused(project: Project, words: list[str], said: str) -> None:
+def _assert_refused(project: Project, words: list[str], said: str, most: int = 300) -> None:
     done = project.run(*words)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
-    assert len(done.stderr) < 300
+    assert len(done.stderr) < most

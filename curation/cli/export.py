@@ -89,7 +89,7 @@ def command(
     require_families(renders)
     if name is not None:
         require_release_name(name)
-        if (project / RELEASES / name).exists():
+        if os.path.lexists(project / RELEASES / name):
             raise ReleaseError(f"{project / RELEASES / name}: is there already, and a release never changes")
 
     settings = load_settings(project)

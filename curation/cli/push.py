@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from curation.cli.console import visible
-from curation.cli.releases import RELEASES, newest_name
+from curation.cli.releases import RELEASES, is_folder, newest_name
 from schemas.errors import UsageError
 from schemas.hub import hub_address, parse_bare_repo, require_release_name
 
@@ -47,7 +47,7 @@ def command(
     if release is not None:
         require_release_name(release)
     folder = project / RELEASES / (release or newest_name(project))
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UsageError(f"{folder}: no such release; `curate export` makes one")
     from exports.hub import push
 

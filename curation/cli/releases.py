@@ -17,17 +17,23 @@ def find_release(project: Path, said: str) -> Path | None:
     if not said.strip():
         raise UsageError("'' names no release; give its name, like v1, or its folder")
     places = (project / RELEASES / said, Path(said), project / said)
-    # Not Path.is_dir, which raises for a name that is too long.
-    if folder := next(filter(os.path.isdir, places), None):
+    if folder := next(filter(is_folder, places), None):
         return folder
     if any(map(os.path.exists, places)):
         raise UsageError(f"{shorten(said, 80)}: a file, not a release; give the folder that a release is")
     return None
 
 
+def is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder above that may not be looked into
+        return False
+
+
 def newest_name(project: Path) -> str:
     """The release with the highest number, else the newest folder. Raises UsageError: there is none."""
-    made = [path for path in (project / RELEASES).glob("*") if path.is_dir() and not path.name.startswith(".")]
+    made = [path for path in (project / RELEASES).glob("*") if is_folder(path) and not path.name.startswith(".")]
     if not made:
         raise UsageError(f"{project / RELEASES}: no release yet; `curate export` makes one")
     return max(made, key=lambda path: (_number(path), path.stat().st_mtime)).name
