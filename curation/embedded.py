@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from curation.pip import last_error
 from schemas.errors import EndpointError, SettingsError
+from schemas.hub import hub_address
 from schemas.settings import Endpoint
 
 
@@ -191,6 +192,7 @@ def _fetch_from_hub(spec: str) -> Path:
     parts = re.fullmatch(r"([\w.-]+/[\w.-]+):([\w./-]+\.gguf)", spec)
     if parts is None:
         raise SettingsError(f"embedded = {spec!r}: write it as 'org/repo:file.gguf'")
+    hub_address(os.environ.get("HF_ENDPOINT"))
     import httpx2
     from huggingface_hub import hf_hub_download
 

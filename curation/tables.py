@@ -6,6 +6,7 @@ Nothing here knows what a column means; that is sources.py's.
 import csv
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from schemas.errors import SourceError
+from schemas.hub import hub_address
 
 MAX_ROW_BYTES = 1_000_000
 """A longer row is skipped unread, so that no row can fill the memory. The longest real one seen has 25 KB."""
@@ -51,7 +53,8 @@ def open_file(path: Path, name: str) -> Table:
 
 
 def open_dataset(dataset: str, revision: str | None, split: str | None) -> Table:
-    """A dataset on the Hub, streamed. Raises SourceError where it, the revision or the split cannot be had."""
+    """A dataset on the Hub, streamed. Raises SourceError where it, the revision or the split cannot be had;
+    UsageError where HF_ENDPOINT is no address."""
     name = f"{dataset}@{revision}" if revision else dataset
     _require_hub(name)
     import datasets
@@ -74,6 +77,7 @@ def _require_hub(name: str) -> None:
     from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
+    hub_address(os.environ.get("HF_ENDPOINT"))
     from huggingface_hub.constants import ENDPOINT
 
     try:

@@ -245,6 +245,17 @@ def test_output_to_a_full_disk_is_one_line(project: Project, words: tuple[str, .
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "http://127.0.0.1:99999"])
+def test_an_address_of_a_hub_that_is_none_is_one_line(
+    project: Project, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    done = project.run("add", "org/name")
+    assert done.returncode == 2
+    assert "HF_ENDPOINT" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_hub_that_cannot_be_reached_is_one_line(project: Project) -> None:
     done = subprocess.run(
         [CURATE, "add", "org/name"],

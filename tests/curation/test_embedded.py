@@ -246,6 +246,12 @@ def test_a_file_that_the_hub_lacks_is_one_line(hub: str, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "http://127.0.0.1:99999"])
+def test_an_address_of_a_hub_that_is_none_is_one_line(address: str, tmp_path: Path) -> None:
+    last = fetch_apart("org/repo:tiny.gguf", address, tmp_path).stderr.strip().splitlines()[-1]
+    assert last.startswith("schemas.errors.UsageError: HF_ENDPOINT: ")
+
+
 # -- serving
 
 
