@@ -1,6 +1,6 @@
 # Both commands do all their set-up on a fresh machine with python3 (3.11 or newer) and pip.
 #   make test     ruff, mypy --strict and pytest
-#   make demo     the whole way on the packaged examples, up to review in Argilla; safe to stop and repeat
+#   make demo     the whole way on the packaged examples, up to a small release; safe to stop and repeat
 #   make demo YES=1   the same without waiting for a person: a machine account reviews
 
 PYTHON ?= python3
