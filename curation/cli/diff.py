@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Rows of a kind that are listed; --json has them all."""
 
+SHOWN_VALUES = 40
+"""Of a column; the rest is one line."""
+
 
 @click.command("diff")
 @click.argument("old", metavar="OLD")
@@ -61,7 +64,10 @@ def _parts(found: "ReleaseDiff") -> Iterator["RenderableType"]:
     lines = [
         *(("added", one.label, one.instruction) for one in found.added[:SHOWN]),
         *(("removed", one.label, one.instruction) for one in found.removed[:SHOWN]),
-        *((f"edited {', '.join(one.stages)}", one.label, one.instruction) for one in found.edited[:SHOWN]),
+        *(
+            (f"edited {', '.join((*one.stages, *one.columns))}", one.label, one.instruction)
+            for one in found.edited[:SHOWN]
+        ),
     ]
     if lines:
         rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -72,10 +78,16 @@ def _parts(found: "ReleaseDiff") -> Iterator["RenderableType"]:
         yield rows
     for mix in found.mixes:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        table.add_column(f"\n{mix.column}", min_width=30)
+        # Names give way where the line is short: a number that is cut is another number.
+        table.add_column(f"\n{mix.column}", overflow="fold", min_width=6)
         for title in ("before", "after"):
             table.add_column(f"\n{title}", justify="right", no_wrap=True)
-        for name in dict.fromkeys([*mix.before, *mix.after]):
+        names = list(dict.fromkeys([*mix.before, *mix.after]))
+        rest = names[SHOWN_VALUES:]
+        for name in names[:SHOWN_VALUES]:
             before, after = mix.before.get(name, 0), mix.after.get(name, 0)
             table.add_row(Text(shorten(name or "-", 60)), f"{before:,}", f"{after:,}")
+        if rest:
+            before, after = (sum(counts.get(name, 0) for name in rest) for counts in (mix.before, mix.after))
+            table.add_row(f"{len(rest):,} others", f"{before:,}", f"{after:,}")
         yield table
