@@ -112,6 +112,22 @@ def test_the_quota_table_keeps_its_numbers_whole_at_any_width(
     assert "…" not in shown
 
 
+@pytest.mark.parametrize("columns", ["24", "60"])
+def test_a_diff_keeps_its_numbers_whole_and_adds_up_whatever_the_width_and_the_names(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    rows = many(60, 0)
+    named = [one.seed.model_copy(update={"source": f"a source of some length {n}"}) for n, one in enumerate(rows)]
+    other = tmp_path / "other"
+    write(other, [one.model_copy(update={"seed": seed}) for one, seed in zip(rows, named, strict=True)])
+    shown = project.run("diff", "v1", str(other)).stdout
+    (table,) = (part for part in shown.split("\n\n") if part.startswith("source"))
+    numbers = [tuple(map(int, found)) for found in re.findall(r" (\d+) +(\d+)$", table, re.MULTILINE)]
+    assert tuple(map(sum, zip(*numbers, strict=True))) == (8, len(rows)), table
+    assert len(table.splitlines()) < 150
+
+
 def test_rows_that_no_person_decided_on_are_not_called_approved(project: Project) -> None:
     shown = project.run("export", "--allow-unreviewed", "--dry-run", "--allow-fewer").stdout
     assert re.search(r"wanted +drafts +fit +taken", shown)
