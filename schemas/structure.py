@@ -174,6 +174,11 @@ class Structure(Frozen):
         )
 
     @property
+    def tells_harmful_traces(self) -> bool:
+        """Whether a harmful row holds what its original trace thought beyond the opening: how to do it, perhaps."""
+        return any(isinstance(take, TakeTrace | TakeRemainder) for _, take in self.takes("harmful"))
+
+    @property
     def prefix_rule(self) -> PrefixRule:
         """How a trace is parted; a structure that leaves the understanding out cuts off the same text."""
         return next(iter(self._prefix_rules()), "balanced")

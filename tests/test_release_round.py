@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import metadata_load
 
 from exports.render import FAMILIES
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion
@@ -133,9 +135,59 @@ def test_a_quota_that_cannot_be_met_stops_the_export_and_says_what_would_help(pr
     assert "--allow-fewer" in done.stderr
 
 
-def test_a_release_that_was_changed_by_hand_is_off(project: Project, exported: dict[str, Any], tmp_path: Path) -> None:
-    import shutil
+def test_what_was_left_out_is_told_and_fewer_are_written_where_that_is_allowed(project: Project) -> None:
+    asked = ("export", "--size", "400", "--allow-unreviewed")
+    lacking = json.loads(project.run(*asked, "--dry-run", "--allow-fewer", "--json").stdout)
+    assert lacking["lacking"]
+    done = project.run(*asked, "--allow-fewer", "--name", "fewer")
+    assert done.returncode == 0, done.stderr
+    told = dict(re.findall(r"^(\S.*?) {2,}(\d+) *$", done.stdout.partition("Left out")[2], re.MULTILINE))
+    assert {reason: int(rows) for reason, rows in told.items()} == lacking["left_out"]
+    folder = project.folder / "releases" / "fewer"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert sum(manifest["rows"].values()) == lacking["rows"] < 400
+    assert f"{lacking['rows']:,} rows: {folder.relative_to(project.folder)}" in done.stdout
+    assert f"card: {folder.relative_to(project.folder) / 'README.md'}" in done.stdout
 
+
+def test_the_same_ledger_gives_the_same_release_to_the_byte_but_for_its_time(
+    project: Project, exported: dict[str, Any], tmp_path: Path
+) -> None:
+    again = tmp_path / "project"
+    shutil.copytree(project.folder, again, ignore=shutil.ignore_patterns("releases", "cache"))
+    words = ("export", *MIX, "--allow-unreviewed", "--render", ",".join(FAMILIES))
+    assert project.run("-C", str(again), *words).returncode == 0
+    first, second = project.folder / exported["release"], again / "releases" / "v1"
+    files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
+    assert len(files) > 10
+    for path in files:
+        one, other = (first / path).read_bytes(), (second / path).read_bytes()
+        if path.name == "manifest.json":
+            one, other = (re.sub(rb'"made_at": "[^"]+"', b"", text) for text in (one, other))
+        assert one == other, path
+
+
+def test_a_derived_structure_is_published_only_after_a_review_of_its_own(project: Project) -> None:
+    done = project.run("export", "--structure", "shuffled_reason", "--allow-unreviewed")
+    assert done.returncode == 2
+    assert "shuffled_reason is derived" in done.stderr
+
+
+def test_original_traces_of_harmful_rows_are_asked_for_and_their_card_asks_readers(project: Project) -> None:
+    words = ("export", *MIX, "--allow-unreviewed")
+    done = project.run(*words, "--structure", "plain_original_trace")
+    assert done.returncode == 2
+    assert "--include-harmful-traces" in done.stderr
+    done = project.run(*words, "--include-harmful-traces", "--name", "traces")
+    assert done.returncode == 0, done.stderr
+    folder = project.folder / "releases" / "traces"
+    assert json.loads((folder / "manifest.json").read_text())["harmful_traces"] is True
+    assert "extra_gated_prompt" in (metadata_load(folder / "README.md") or {})
+    assert project.run("verify", "traces").returncode == 0
+
+
+def test_a_release_that_was_changed_by_hand_is_off(project: Project, exported: dict[str, Any], tmp_path: Path) -> None:
     copy = tmp_path / "v1"
     shutil.copytree(project.folder / exported["release"], copy)
     with (copy / "README.md").open("a") as card:

@@ -101,6 +101,11 @@ def command(
     chosen = load_structure(settings.structure if structure is None else structure, project)
     if chosen.derived and allow_unreviewed:
         raise UsageError(f"structure {chosen.name} is derived: it is published only after a review of its own")
+    if chosen.tells_harmful_traces and not include_harmful_traces:
+        raise UsageError(
+            f"structure {chosen.name}: its harmful rows hold what the original traces thought; that is published with"
+            " --include-harmful-traces, to a gated dataset, or not at all"
+        )
     with open_ledger(project) as ledger:
         with snapshot(ledger):  # what is published is what was chosen, whoever writes meanwhile
             eligible = read_eligible(ledger, chosen.name, unreviewed=allow_unreviewed)
