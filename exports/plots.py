@@ -174,7 +174,7 @@ def agreement(measured: Sequence[Agreement]) -> Picture | None:
         ("Krippendorff's alpha", "o", "#00805e", -0.15, lambda one: one.alpha),
         ("Gwet's AC1", "D", "#8c5bb0", 0.15, lambda one: one.ac1),
     ]
-    title = f"Agreement, with 95 % intervals (n = {shown[0].answers:,} answers)"
+    title = "Agreement on each question, with 95 % intervals"
     with _figure(1.75 + 0.52 * len(shown), title) as (figure, save):
         tall = figure.get_figheight()
         axes = figure.add_axes((0.4, 0.66 / tall, 0.56, 1 - 1.46 / tall))

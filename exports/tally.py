@@ -121,7 +121,7 @@ def steps(funnel: Funnel, structure: str, eligible: int, rows: int) -> tuple[Ste
     made = next((counts for counts in funnel.structures if counts.structure == structure), None)
     return (
         Step("prompts", funnel.seeds.total),
-        Step("with original traces", funnel.traces.total),
+        Step("original traces to them", funnel.traces.total),
         *(
             (
                 Step("rewritten as drafts", made.drafts),

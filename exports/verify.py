@@ -32,7 +32,7 @@ from exports.promises import of_form, of_provenance, of_row
 from exports.render import FAMILIES, render
 from schemas.errors import ReleaseError
 from schemas.example import Frozen
-from schemas.release import Manifest, ProvenanceRow, RenderedRow, SftRow
+from schemas.release import Manifest, ProvenanceRow, RenderedRow, SftRow, words_of
 from schemas.structure import Pools, Structure
 
 MOST_ALIKE = 20
@@ -164,7 +164,7 @@ def _of_rows(
             yield Finding(plain(key), "the id stands in several rows")
     prompts: dict[str, str] = {}
     for row in every:
-        words = " ".join(row.instruction.casefold().split())
+        words = words_of(row.instruction)
         if words in prompts and prompts[words] != row.id:
             yield Finding(plain(row.id), "its prompt stands in another row too")
         prompts.setdefault(words, row.id)
