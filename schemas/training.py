@@ -136,7 +136,6 @@ class RunConfig(Frozen):
     model_path: str = Field(description="where its files are on this machine, or its Hub id")
     model_revision: str | None = None
     release: str = Field(description="as it was asked for: a folder, or org/name@revision")
-    release_path: str = Field(description="the folder that is read")
     release_sha256: str = Field(description="the hash of the release's rows, whatever files they are in")
     structure: str = Field(description="of the rows that are trained")
     recipe: Recipe
@@ -177,6 +176,9 @@ class RunRecord(Frozen):
     first_loss: float
     final_loss: float
     weights_sha256: str = Field(description="of the trained tensors by name, dtype, shape and bytes")
+    times_a_row: tuple[int, int] = Field(
+        description="how often a row reached the model, the fewest and the most; of the last stretch where it resumed"
+    )
     trained_ids: tuple[str, ...] = Field(description="rows")
     trained_families: tuple[str, ...] = Field(description="of their prompts: what an evaluation must not ask")
     trained_sources: tuple[str, ...]

@@ -1,0 +1,98 @@
+"""How far a run is: a line now and then for people, every step for the record, and a mark on every whole checkpoint."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.training import Proof
+from train.curve import Point
+from train.record import COMPLETE
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+Say = Callable[[str], None]
+
+LINES = 20
+"""Of progress in a whole run, besides the first."""
+
+
+class Log:
+    """What happened at every optimizer step. Appends to log.jsonl, so a run that goes on keeps what came before."""
+
+    def __init__(self, path: Path, checkpoints: Path, proof: Proof, started: float, say: Say) -> None:
+        self._path, self._checkpoints, self._proof, self._started, self._say = path, checkpoints, proof, started, say
+        self.points: list[Point] = []
+        self.resumed_at: tuple[int, ...] = ()
+        self.seconds_to_first_step = 0.0
+        self.seconds = 0.0
+        self.tokens = 0
+        """Of this stretch."""
+        self._begun = 0.0
+        self._tokens_before = 0
+
+    def begin(self, step: int) -> None:
+        """At the start, or where it goes on after `step`: what was logged beyond that is done again."""
+        self._begun = time.perf_counter()
+        told = self._path.read_text("utf-8").splitlines() if self._path.exists() else []
+        for line in map(json.loads, told):
+            if "resumed_at" in line:
+                self.resumed_at += (line["resumed_at"],)
+            elif line["step"] <= step:
+                self.points.append(Point(**line))
+        if step:
+            self.resumed_at += (step,)
+        self._tokens_before = self.points[-1].tokens if self.points else 0
+        lines = [{"resumed_at": at} for at in self.resumed_at] + [point._asdict() for point in self.points]
+        self._path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+    def step(self, step: int, epoch: float, logs: dict[str, Any]) -> None:
+        now = time.perf_counter()
+        if not self.tokens:
+            self.seconds_to_first_step = now - self._started
+        self.tokens = int(logs["num_tokens"])
+        self.seconds = now - self._begun
+        point = Point(
+            step=step,
+            epoch=epoch,
+            loss=float(logs["loss"]),
+            learning_rate=float(logs["learning_rate"]),
+            tokens=self._tokens_before + self.tokens,
+            seconds=self.seconds,
+        )
+        self.points.append(point)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(point._asdict()) + "\n")
+        total = self._proof.steps
+        if step == 1 or step == total or step % max(1, total // LINES) == 0:
+            left = (total - step) * self.seconds / max(1, step - (self.resumed_at[-1] if self.resumed_at else 0))
+            self._say(
+                f"step {step:>{len(str(total))}}/{total}  epoch {epoch:.2f}  loss {point.loss:.3f}  "
+                f"{self.tokens / self.seconds:,.0f} tokens/s  {_minutes(left)} left"
+            )
+
+    def callback(self) -> "TrainerCallback":
+        """What hands the trainer's events on to this log."""
+        from transformers import TrainerCallback
+
+        log = self
+
+        class _Callback(TrainerCallback):  # type: ignore[misc]
+            def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+                log.begin(state.global_step)
+
+            def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
+                if "loss" in logs:
+                    log.step(state.global_step, float(state.epoch), logs)
+
+            def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+                if state.is_world_process_zero:
+                    (log._checkpoints / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+        return _Callback()
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,120 @@
+"""A run's folder: what was asked, what it trains, how far it is, what came of it.
+
+runs/NAME/
+  config.json            schemas.training.RunConfig
+  rows.jsonl             the very rows that are trained (SftRow), in their order
+  test.jsonl             those of the test split
+  proof.json             schemas.training.Proof
+  checkpoints/           to go on from; one that was being written when the run was stopped is never used
+  log.jsonl, loss.csv, loss.png
+  samples.jsonl          before and after, benign prompts
+  samples.harmful.jsonl  the same of harmful prompts: stays on this machine
+  model/                 the adapter, or all weights, with the tokenizer
+  record.json            schemas.training.RunRecord, last of all: a run without it is not finished
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.errors import TrainError
+from schemas.release import SftRow
+from schemas.training import RunConfig, RunRecord, Sample
+
+CONFIG, ROWS, TEST, PROOF, RECORD = "config.json", "rows.jsonl", "test.jsonl", "proof.json", "record.json"
+LOG, SAMPLES, HARMFUL_SAMPLES = "log.jsonl", "samples.jsonl", "samples.harmful.jsonl"
+MODEL, CHECKPOINTS = "model", "checkpoints"
+COMPLETE = "complete"
+"""A file that a checkpoint gets when it has been written to its end."""
+
+_Value = TypeVar("_Value", bound=BaseModel)
+
+
+def create(folder: Path, config: RunConfig, rows: Sequence[SftRow], tests: Sequence[SftRow]) -> None:
+    """A new run's folder. Raises TrainError where there is one of that name, or it cannot be written."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+    except FileExistsError:
+        raise TrainError(
+            f"{folder}: is there already; go on with it by --resume, or choose another --out for a new run"
+        ) from None
+    except OSError as error:
+        raise TrainError(f"{folder}: cannot be made: {error.strerror}") from None
+    write_lines(folder / ROWS, rows)
+    write_lines(folder / TEST, tests)
+    write(folder / CONFIG, config)
+
+
+def read_config(folder: Path) -> RunConfig:
+    """What the run was asked for. Raises TrainError where `folder` is no run's."""
+    return _read(folder / CONFIG, RunConfig)
+
+
+def read_record(folder: Path) -> RunRecord | None:
+    """What came of the run; None where it is not finished. Raises TrainError for a record that is not one."""
+    return _read(folder / RECORD, RunRecord) if (folder / RECORD).exists() else None
+
+
+def read_rows(path: Path) -> list[SftRow]:
+    """The rows of `rows.jsonl` or `test.jsonl`."""
+    return [SftRow.model_validate_json(line) for line in path.read_text("utf-8").splitlines() if line]
+
+
+def write(path: Path, value: BaseModel) -> None:
+    """A value as JSON, whole or not at all."""
+    passing = path.with_name(f".{path.name}.partial")
+    passing.write_text(value.model_dump_json(indent=2) + "\n", "utf-8")
+    passing.replace(path)
+
+
+def write_lines(path: Path, values: Iterable[BaseModel]) -> None:
+    """Values as JSON Lines, whole or not at all; every character beyond ASCII is escaped, so a line is a line."""
+    passing = path.with_name(f".{path.name}.partial")
+    with passing.open("w", encoding="ascii") as file:
+        file.writelines(json.dumps(value.model_dump(mode="json")) + "\n" for value in values)
+    passing.replace(path)
+
+
+def write_samples(folder: Path, samples: Sequence[Sample]) -> None:
+    """Samples in two files: what was said to harmful prompts may be harmful, and is kept apart."""
+    write_lines(folder / SAMPLES, [one for one in samples if one.label == "benign"])
+    write_lines(folder / HARMFUL_SAMPLES, [one for one in samples if one.label == "harmful"])
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end."""
+    found = [path for path in _checkpoints(folder) if (path / COMPLETE).exists()]
+    return max(found, key=_step_of, default=None)
+
+
+def drop_broken_checkpoints(folder: Path) -> None:
+    """Removes what was being written when the run was stopped."""
+    for path in _checkpoints(folder):
+        if not (path / COMPLETE).exists():
+            shutil.rmtree(path)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return [path for path in (folder / CHECKPOINTS).glob("checkpoint-*") if path.is_dir()]
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _read(path: Path, kind: type[_Value]) -> _Value:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise TrainError(f"{path}: is not there; `curate train RELEASE --preset NAME` makes a run's folder") from None
+    except OSError as error:
+        raise TrainError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise TrainError(f"{path}: not a {kind.__name__} of this version: {place}: {first['msg']}") from None

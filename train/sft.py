@@ -1,0 +1,359 @@
+"""One training run, on TRL's SFTTrainer: from a run's folder with a config and rows in it to a model and a record.
+
+    record = run(Path("runs/first"))                 the rest of a run that was stopped, where there is a checkpoint
+    python -m train.sft runs/first                   the same as a process of its own, as `accelerate launch` starts it
+
+Tokens and labels are ours (train/templates.py), proven before the first step (train/proof.py); batching, the loss, the
+optimizer and checkpoints are TRL's and Transformers'.
+"""
+
+import errno
+import math
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import CurateError, TrainError
+from schemas.release import SftRow
+from schemas.training import Proof, RunConfig, RunRecord, Sample
+from train.answering import answer
+from train.curve import write_curve
+from train.device import choose_attention, choose_kernels, find_device
+from train.progress import Log, Say
+from train.proof import prove
+from train.record import (
+    CHECKPOINTS,
+    LOG,
+    MODEL,
+    PROOF,
+    RECORD,
+    ROWS,
+    TEST,
+    drop_broken_checkpoints,
+    last_checkpoint,
+    read_config,
+    read_rows,
+    write,
+    write_samples,
+)
+from train.seen import Seen, blank_rows
+from train.templates import Encoded, Form, deal, encode_rows, form_of, prompt_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+LIBRARIES = ("alttrain", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
+
+
+def run(folder: Path, say: Say = print, started: float | None = None) -> RunRecord:
+    """Trains what the run's folder asks for, from its last whole checkpoint where it has one; gives the record.
+
+    `say`: takes lines for people. `started`: when the command began, by time.perf_counter(). Raises TrainError where
+    the model, the rows or the device cannot do it, or the disk is full.
+    """
+    started = time.perf_counter() if started is None else started
+    config = read_config(folder)
+    rows, tests = read_rows(folder / ROWS), read_rows(folder / TEST)
+    _set_up(config)
+    tokenizer, model, form = _load(config, say)
+    encoded = encode_rows(tokenizer, rows, form, config.system)
+    proof = prove(tokenizer, form, rows, encoded, config.recipe, _processes())
+    if _is_main():
+        write(folder / PROOF, proof)
+        drop_broken_checkpoints(folder)
+    asked = tests[: config.sample_prompts]
+    before = _answers(model, tokenizer, form, config, asked)
+    trainer, seen = _trainer(folder, config, proof, encoded, model, tokenizer)
+    log = Log(folder / LOG, folder / CHECKPOINTS, proof, started, say if _is_main() else _nothing)
+    trainer.add_callback(log.callback())
+    checkpoint = last_checkpoint(folder)
+    _train(trainer, checkpoint, folder)
+    say_times = seen.times_a_row([row.id for row in rows])
+    trainer.save_model(str(folder / MODEL))
+    if _is_main():
+        tokenizer.save_pretrained(str(folder / MODEL))
+        write_curve(log.points, folder, rows=len(rows))
+    trained = trainer.model
+    after = _answers(trained, tokenizer, form, config, asked)
+    record = RunRecord(
+        config=config,
+        proof=proof,
+        versions={"python": platform.python_version(), **_versions()},
+        git=_git(),
+        device=find_device().name,
+        processes=_processes(),
+        seconds=log.seconds,
+        seconds_to_first_step=log.seconds_to_first_step,
+        steps=log.points[-1].step,
+        resumed_at=log.resumed_at,
+        tokens_per_second=log.tokens / log.seconds,
+        peak_memory_bytes=_peak_memory(),
+        first_loss=log.points[0].loss,
+        final_loss=log.points[-1].loss,
+        weights_sha256=_weights_sha256(folder / MODEL),
+        times_a_row=say_times,
+        trained_ids=tuple(row.id for row in rows),
+        trained_families=tuple(sorted({row.family for row in rows})),
+        trained_sources=tuple(sorted({row.source for row in rows})),
+    )
+    if _is_main():
+        write_samples(folder, _samples(asked, before, after))
+        write(folder / RECORD, record)
+    return record
+
+
+def load_tokenizer(config: RunConfig) -> "PreTrainedTokenizerBase":
+    """The model's tokenizer. Raises TrainError where there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(config.model_path, revision=config.model_revision)
+    except (OSError, ValueError) as error:
+        raise TrainError(f"model {config.model}: no tokenizer that can be loaded: {_line(error)}") from None
+
+
+def _set_up(config: RunConfig) -> None:
+    import torch
+    from transformers import set_seed
+
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    set_seed(config.seed)
+
+
+def _load(config: RunConfig, say: Say) -> tuple["PreTrainedTokenizerBase", "PreTrainedModel", Form]:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = load_tokenizer(config)
+    form = form_of(tokenizer, config.model)
+    recipe = config.recipe
+    device = find_device()
+    attention = choose_attention(device)
+    if _is_main():
+        say(f"device: {device.name}; {attention.why}")
+    settings: dict[str, Any] = {"attn_implementation": attention.implementation}
+    # All weights are trained in fp32 and reckoned with in bf16: a step of 1e-5 is lost in bf16's eight bits.
+    frozen = recipe.method != "full" and recipe.precision == "bf16"
+    settings["dtype"] = torch.bfloat16 if frozen else torch.float32
+    if choose_kernels(device):
+        settings["use_kernels"] = True
+    if recipe.method == "qlora":
+        from transformers import BitsAndBytesConfig
+
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16 if recipe.precision == "bf16" else torch.float32,
+            bnb_4bit_quant_storage=torch.bfloat16,  # FSDP shards one dtype only
+        )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(config.model_path, revision=config.model_revision, **settings)
+    except (OSError, ValueError) as error:
+        raise TrainError(f"model {config.model}: cannot be loaded: {_line(error)}") from None
+    return tokenizer, model, form
+
+
+def _trainer(
+    folder: Path,
+    config: RunConfig,
+    proof: Proof,
+    encoded: Sequence[Encoded],
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+) -> tuple[Any, Seen]:
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    recipe = config.recipe
+    columns = [{"input_ids": row.input_ids, "labels": row.labels} for row in encoded]
+    columns += blank_rows(columns, recipe.device_rows * _processes()) if _processes() > 1 else []
+    on_cpu = find_device().kind == "cpu"
+    accumulated = max(1, recipe.batch_rows // (recipe.device_rows * _processes()))
+    arguments = SFTConfig(
+        output_dir=str(folder / CHECKPOINTS),
+        per_device_train_batch_size=recipe.device_rows,
+        gradient_accumulation_steps=accumulated,
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.schedule,
+        warmup_steps=recipe.warmup_steps if recipe.warmup_percent is None else recipe.warmup_percent / 100,
+        adam_beta1=recipe.adam_beta1,
+        adam_beta2=recipe.adam_beta2,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
+        bf16=recipe.precision == "bf16",
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        # Nothing is longer: the proof has refused it. So nothing is cut, and packs are at most so long.
+        max_length=recipe.max_tokens if recipe.packing else None,
+        packing=recipe.packing,
+        packing_strategy="bfd",
+        seed=config.seed,
+        data_seed=config.seed,
+        save_strategy="steps",
+        save_steps=max(1, math.ceil(proof.steps / config.checkpoints)),
+        save_total_limit=2,
+        logging_steps=1,
+        logging_first_step=True,
+        report_to=list(config.report_to) or "none",
+        run_name=config.name,
+        disable_tqdm=True,
+        use_cpu=on_cpu,
+        dataloader_pin_memory=not on_cpu,
+    )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_list(columns),
+        processing_class=tokenizer,
+        peft_config=_adapter(config) if recipe.method != "full" else None,
+    )
+    seen = Seen(trainer.data_collator, encoded)
+    trainer.data_collator = seen
+    return trainer, seen
+
+
+def _adapter(config: RunConfig) -> Any:
+    from peft import LoraConfig
+
+    recipe = config.recipe
+    return LoraConfig(
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        lora_dropout=recipe.lora_dropout,
+        target_modules=list(recipe.lora_targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _train(trainer: Any, checkpoint: Path | None, folder: Path) -> None:
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except Exception as error:
+        if not _is_full_disk(error):
+            raise
+        raise TrainError(
+            f"{folder}: the disk was full when a checkpoint was written; the one before it is whole: make room, and "
+            "go on with --resume"
+        ) from None
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """torch and safetensors pass the system's word on as text of their own."""
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in str(error)
+
+
+def _answers(
+    model: Any, tokenizer: "PreTrainedTokenizerBase", form: Form, config: RunConfig, rows: Sequence[SftRow]
+) -> list[str]:
+    """What the model says to the rows' prompts; nothing in a run of several processes, whose weights may be in parts."""
+    if _processes() > 1 or not rows:
+        return [""] * len(rows)
+    ids = [prompt_ids(tokenizer, row, form, deal(config.system, row.id)) for row in rows]
+    said = answer(model, tokenizer, ids, [form.stop_id], config.sample_tokens, batch_size=8)
+    return [one.text for one in said]
+
+
+def _samples(rows: Sequence[SftRow], before: Sequence[str], after: Sequence[str]) -> list[Sample]:
+    return [
+        Sample(id=row.id, label=row.label, prompt=row.instruction, before=first, after=then)
+        for row, first, then in zip(rows, before, after, strict=True)
+    ]
+
+
+def _processes() -> int:
+    from accelerate import PartialState
+
+    return int(PartialState().num_processes)
+
+
+def _is_main() -> bool:
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
+def _nothing(line: str) -> None:
+    pass
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git() -> str | None:
+    """The commit of the folder that the command was run in."""
+
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603, S607
+
+    try:
+        return ask("rev-parse", "HEAD") + ("+" if ask("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _peak_memory() -> int:
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _weights_sha256(folder: Path) -> str:
+    import hashlib
+
+    from safetensors import safe_open
+
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(path), "pt") as file:
+            for name in sorted(file.keys()):
+                tensor = file.get_tensor(name).contiguous()
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+                digest.update(tensor.view(-1).view(_bytes()).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _bytes() -> Any:
+    import torch
+
+    return torch.uint8
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m train.sft RUN_FOLDER`."""
+    try:
+        run(Path(arguments[0]), say=_print_from_main())
+    except CurateError as error:
+        print(f"train: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return 0
+
+
+def _print_from_main() -> Callable[[str], None]:
+    return (lambda line: print(line, flush=True)) if _is_main() else _nothing  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
