@@ -161,6 +161,7 @@ def write_release(
     approved: Sequence[Approved],
     *,
     settings: Release,
+    compared_by: str,
     tool_version: str,
     made_at: str,
     renders: Sequence[str] = (),
@@ -170,8 +171,9 @@ def write_release(
     """Writes the release of exactly these rows into `folder`, which must not exist, and returns its manifest.
 
     Rows are put in order of id, so that the same rows give the same bytes in whatever order they come. `made_at`:
-    UTC, ISO 8601. `renders`: families of `exports.render`, a config each. `write_card` gets the folder under its
-    passing name, and what is in it so far. An empty test split is left out.
+    UTC, ISO 8601. `compared_by`: what told how near prompts are when these were chosen. `renders`: families of
+    `exports.render`, a config each. `write_card` gets the folder under its passing name, and what is in it so far. An
+    empty test split is left out.
 
     Raises ReleaseError: no rows, rows of several structures, a folder that is there, a text that cannot be written,
     a disk that is full; UsageError for an unknown rendering. Whatever is raised, Ctrl-C too, nothing is left behind.
@@ -203,7 +205,7 @@ def write_release(
             }
         ),
         seed=settings.seed,
-        settings=published_settings(settings),
+        settings=published_settings(settings) | {"compared_by": compared_by},
         files=(),
     )
     try:

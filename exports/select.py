@@ -100,6 +100,7 @@ def select(eligible: Sequence[Eligible], rules: Release, vectors: Vectors) -> "S
         left_out=tuple(sorted(left_out, key=lambda row: (REASONS.index(row.reason), row.id))),
         quotas=_quotas(rows, fit, chosen, wanted),
         lacking=_lacking(rows, chosen, wanted, left_out),
+        compared_by=vectors.name,
     )
 
 
@@ -378,6 +379,8 @@ class Selection(Frozen):
     left_out: tuple[LeftOut, ...]
     quotas: tuple[Quota, ...]
     lacking: tuple[Lacking, ...]
+    compared_by: str
+    """What told how near prompts are to each other: the choice hangs on it as on the seed."""
 
     @property
     def reasons(self) -> dict[str, int]:

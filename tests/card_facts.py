@@ -45,7 +45,12 @@ def facts(approved: Sequence[Approved], **other: Any) -> CardFacts:
         harmful_traces=False,
         rows_sha256="0" * 64,
         seed=0,
-        settings={"size": len(approved), "harmful_percent": 75.0, "tokenizer": "Qwen/Qwen3-8B"},
+        settings={
+            "size": len(approved),
+            "harmful_percent": 75.0,
+            "tokenizer": "Qwen/Qwen3-8B",
+            "compared_by": "TF-IDF",
+        },
         files=(),
     )
     held: dict[str, Any] = {

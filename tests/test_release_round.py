@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from huggingface_hub import metadata_load
 
+from exports.embed import choose_vectors
 from exports.render import FAMILIES
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion
 from tests.hub_server import HubServer, python, serving
@@ -86,6 +87,7 @@ def test_a_release_has_exactly_the_rows_that_were_asked_for_and_verifies(
     manifest = json.loads((project.folder / exported["release"] / "manifest.json").read_text())
     assert manifest["by_label"] == {"benign": 10, "harmful": 30}
     assert manifest["unreviewed"] == 40
+    assert manifest["settings"]["compared_by"] == choose_vectors().name
     assert (project.folder / exported["release"] / "README.md").read_text().count("40 of 40 rows") == 1
     done = project.run("verify", exported["release"])
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -208,6 +208,7 @@ def _write(
         folder.name,
         rows,
         settings=rules,
+        compared_by=selection.compared_by,
         tool_version=version("alttrain"),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         renders=renders,

@@ -27,6 +27,7 @@ def write(folder: Path, approved: Sequence[Approved], **given: Any) -> Manifest:
     """`write_release` with what most tests do not care about."""
     options: dict[str, Any] = {
         "settings": SETTINGS,
+        "compared_by": "TF-IDF",
         "tool_version": "0.1.0",
         "made_at": MADE_AT,
         "write_card": least_card,

@@ -187,6 +187,7 @@ def test_what_was_left_out_adds_up_with_the_rows(card: str) -> None:
     found = table(card, "why a row is not in it")
     assert sum(number(row[1]) for row in found[1:-1]) == number(found[-1][1]) == 20
     assert "Of 276 rows that could have been released, 256 were chosen" in card
+    assert "(prompts compared by TF-IDF), with seed 0." in card
 
 
 def test_characters_by_origin_are_those_of_the_stages() -> None:
