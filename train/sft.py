@@ -255,7 +255,7 @@ def _is_full_disk(error: BaseException) -> bool:
 def _answers(
     model: Any, tokenizer: "PreTrainedTokenizerBase", form: Form, config: RunConfig, rows: Sequence[SftRow]
 ) -> list[str]:
-    """What the model says to the rows' prompts; nothing in a run of several processes, whose weights may be in parts."""
+    """What the model says to the rows' prompts; nothing where there are several processes: weights may be in parts."""
     if _processes() > 1 or not rows:
         return [""] * len(rows)
     ids = [prompt_ids(tokenizer, row, form, deal(config.system, row.id)) for row in rows]

@@ -35,7 +35,7 @@ def command(project: Path, release: str, as_json: bool) -> None:
     pools = load_pools(project)
     structures = {name: load_structure(name, project) for name in structure_names(project)}
     with tempfile.TemporaryDirectory() as passing:
-        findings = verify(_folder(project, release, Path(passing)), structures, pools)
+        findings = verify(find_folder(project, release, Path(passing)), structures, pools)
     off = [one for one in findings if not one.unchecked]
     if as_json:
         click.echo(json.dumps([one._asdict() for one in findings], indent=2))
@@ -58,7 +58,7 @@ def _things(count: int) -> str:
     return f"{count:,} thing{'' if count == 1 else 's'}"
 
 
-def _folder(project: Path, release: str, passing: Path) -> Path:
+def find_folder(project: Path, release: str, passing: Path) -> Path:
     """The release's folder: in the project or as it is named, else downloaded from the Hub."""
     if folder := find_release(project, release):
         return folder

@@ -1,0 +1,286 @@
+"""`curate train`: a release and a model become a model that thinks in the release's structure."""
+
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from curation.cli.console import visible
+from curation.cli.verify import find_folder
+from schemas.errors import TrainError, UsageError
+from schemas.release import SftRow
+from schemas.training import Preset, Recipe, RunConfig, RunRecord
+
+if TYPE_CHECKING:
+    from train.estimate import Estimate
+
+EMBEDDED = "embedded"
+RUN = "run"
+
+
+class _Train(click.Group):
+    """`curate train RELEASE` is `curate train run RELEASE`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args and args[0] in self.commands else [RUN, *args])
+
+
+@click.group("train", cls=_Train)
+def command() -> None:
+    """Train a model on a release, and merge what was trained."""
+
+
+@command.command(RUN)
+@click.argument("release", metavar="RELEASE")
+@click.option("--preset", metavar="NAME|FILE", help="A recipe for a backbone: smollm2-cpu, r1-distill-llama-8b, ...")
+@click.option("--model", help="Another model than the preset's: a Hub id or a folder.")
+@click.option("--revision", help="Of that model on the Hub.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/PRESET-SEED]")
+@click.option("--method", type=click.Choice(["lora", "qlora", "full"]), help="Another method than the preset's.")
+@click.option("--precision", type=click.Choice(["bf16", "fp32"]))
+@click.option("--epochs", type=click.FloatRange(0, min_open=True))
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option("--max-tokens", type=click.IntRange(16), help="Of a row; a longer one is refused, never cut.")
+@click.option("--packing/--no-packing", default=None, help="Short rows share a sequence of --max-tokens.")
+@click.option("--system", multiple=True, help="A system prompt; several are dealt out over the rows.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Of PyTorch on a CPU.")
+@click.option("--checkpoints", type=click.IntRange(1), default=5, show_default=True, help="Over the whole run.")
+@click.option(
+    "--samples", type=click.IntRange(0), default=16, show_default=True, help="Prompts, asked before and after."
+)
+@click.option("--report-to", multiple=True, type=click.Choice(["tensorboard", "trackio", "wandb"]))
+@click.option("--gpus", type=click.IntRange(1), help="Start as many processes, one a GPU, by accelerate.")
+@click.option("--sharding", type=click.Choice(["none", "fsdp2", "zero3"]), default="none", show_default=True)
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, from its last whole checkpoint.")
+@click.option("--estimate", "only_estimate", is_flag=True, help="Memory and time on --gpu; nothing is loaded.")
+@click.option("--gpu", default="A100-80", show_default=True, help="The GPU to reckon with.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
+@click.pass_obj
+def run_command(
+    project: Path,
+    /,
+    release: str,
+    preset: str | None,
+    model: str | None,
+    revision: str | None,
+    out: Path | None,
+    system: tuple[str, ...],
+    seed: int,
+    threads: int | None,
+    checkpoints: int,
+    samples: int,
+    report_to: tuple[str, ...],
+    gpus: int | None,
+    sharding: Any,
+    resume: bool,
+    only_estimate: bool,
+    gpu: str,
+    as_json: bool,
+    **changes: Any,
+) -> None:
+    """Train on a release, a folder or org/name[@rev] on the Hub, with a preset's recipe. Every row is read back from
+    the tokens that are trained before the first step: all stages, the answer and the stop token, or it is refused.
+
+    The run's folder holds the config, the rows, the proof, checkpoints, the loss curve, answers before and after, the
+    model and the record. A run that was stopped goes on by --resume and ends in the same weights.
+
+    \b
+    Examples:
+      curate train releases/v1 --preset smollm2-cpu
+      curate train releases/v1 --preset smollm2-cpu --resume
+      curate train org/name@v1 --preset r1-distill-llama-8b --estimate --gpu H100
+      curate train org/name@v1 --preset r1-distill-qwen-32b --gpus 8 --sharding fsdp2
+      curate train merge runs/smollm2-cpu-0
+    """
+    from train.preset import load_preset, preset_names
+
+    started = time.perf_counter()
+    if preset is None:
+        raise UsageError(f"--preset is missing: a recipe for the model; there are: {', '.join(preset_names())}")
+    chosen = load_preset(preset)
+    recipe = _changed(chosen.recipe, changes)
+    folder = out or project / "runs" / f"{chosen.name}-{seed}"
+    with tempfile.TemporaryDirectory() as passing:
+        given = _read(project, release, Path(passing))
+    if only_estimate:
+        _show_estimate(_estimate(chosen, recipe, gpu, gpus or max(1, chosen.gpus), sharding, given), as_json)
+        return
+    _require_device(chosen, recipe, given)
+    if not (resume and folder.exists()):
+        from train.record import create
+
+        config = RunConfig(
+            name=folder.name,
+            preset=chosen.name,
+            model=model or chosen.model,
+            model_path=_model_path(model or chosen.model),
+            model_revision=revision if model else chosen.revision,
+            release=release if "/" not in release or release.count("/") == 1 else Path(release).name,
+            release_sha256=given.sha256,
+            structure=given.rows[0].structure,
+            recipe=recipe,
+            system=system,
+            seed=seed,
+            threads=threads,
+            checkpoints=checkpoints,
+            sample_prompts=samples,
+            report_to=report_to,
+        )
+        create(folder, config, given.rows, given.tests)
+    elif _finished(folder):
+        raise TrainError(f"{folder}: is finished already; choose another --out for a new run")
+    if gpus and gpus > 1:
+        from train.launch import command as launch
+
+        words = launch(folder, gpus, sharding)
+        click.echo(f"$ {shlex.join(words)}", err=True)
+        code = subprocess.run(words, check=False).returncode  # noqa: S603 - no shell
+        if code:
+            raise TrainError(f"{folder}: a process ended with code {code}: what it said is above")
+    else:
+        from train.sft import run
+
+        run(folder, say=lambda line: click.echo(visible(line, one_line=True), err=True), started=started)
+    _report(folder, as_json=as_json)
+
+
+@command.command("merge")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The model's folder.  [default: RUN/merged]")
+def merge_command(run: Path, out: Path | None) -> None:
+    """Add a run's adapter to its model's weights: a model folder like any other.
+
+    \b
+    Examples:
+      curate train merge runs/smollm2-cpu-0
+      curate train merge runs/smollm2-cpu-0 --out models/mine
+    """
+    from train.merge import merge
+
+    merge(run, out or run / "merged")
+    click.echo(f"{out or run / 'merged'}: the merged model")
+
+
+class _Given(NamedTuple):
+    """What a release gives a run."""
+
+    rows: list[SftRow]
+    tests: list[SftRow]
+    sha256: str
+
+
+def _read(project: Path, release: str, passing: Path) -> _Given:
+    """The release's rows. Raises TrainError where it does not keep its promises or has nothing to train."""
+    from curation.structures import load_pools, load_structure, structure_names
+    from exports.layout import DEFAULT, locate, read_columns, rows_sha256
+    from exports.verify import verify
+
+    folder = find_folder(project, release, passing)
+    structures = {name: load_structure(name, project) for name in structure_names(project)}
+    off = [one for one in verify(folder, structures, load_pools(project)) if not one.unchecked]
+    if off:
+        first = ": ".join(filter(None, (off[0].where, off[0].what)))
+        more = f" and {len(off) - 1} more" if len(off) > 1 else ""
+        raise TrainError(f"{release}: is not what it says: {first}{more}; see `curate verify {shlex.quote(release)}`")
+    columns = {
+        config: {side: read_columns(paths) for side, paths in splits.items()}
+        for config, splits in locate(folder).files.items()
+    }
+    main = columns.get(DEFAULT) or next(iter(columns.values()))
+    rows = {side: [_row(told) for told in main.get(side, ())] for side in ("train", "test")}
+    if not rows["train"]:
+        raise TrainError(f"{release}: has no rows in a split 'train'")
+    return _Given(rows["train"], rows["test"], rows_sha256(columns))
+
+
+def _row(columns: Mapping[str, Any]) -> SftRow:
+    return SftRow.model_validate({name: columns[name] for name in SftRow.model_fields})
+
+
+def _changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    return Recipe.model_validate(recipe.model_dump() | {key: new for key, new in changes.items() if new is not None})
+
+
+def _model_path(model: str) -> str:
+    """Where the model's files are: a folder as it is, the embedded one made ready, else a Hub id."""
+    if model == EMBEDDED:
+        from curation.embedded import cache_folder, fetch
+        from train.student import from_gguf
+
+        return str(from_gguf(fetch(None), cache_folder()))
+    return str(Path(model).resolve()) if Path(model).is_dir() else model
+
+
+def _estimate(preset: Preset, recipe: Recipe, gpu: str, gpus: int, sharding: Any, given: _Given) -> "Estimate":
+    from train.estimate import estimate
+    from train.gpus import find_gpu
+
+    # Four characters a token, as English has them; --estimate loads no tokenizer.
+    lengths = [(len(row.instruction) + len(row.response)) // 4 for row in given.rows]
+    kind = None if sharding == "none" and gpus == 1 else sharding
+    return estimate(preset.shape, recipe, find_gpu(gpu), gpus, len(lengths), sum(lengths), max(lengths), kind)
+
+
+def _show_estimate(found: "Estimate", as_json: bool) -> None:
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+        return
+    for part in found.memory:
+        click.echo(f"{part.name:<34} {part.gb:>8.2f} GB   {part.how}")
+    click.echo(f"{'in all, on one GPU':<34} {found.total_gb:>8.2f} GB   of {found.has_gb:.0f} ({found.gpu})")
+    if found.problem:
+        click.echo(f"it cannot run there: {found.problem}")
+    for mend in found.mends:
+        click.echo(f"it would fit with: {mend}")
+    low, high = found.seconds_low / 60, found.seconds_high / 60
+    click.echo(f"{found.steps:,} optimizer steps, {low:,.0f} to {high:,.0f} min; reckoned, not measured")
+
+
+def _require_device(preset: Preset, recipe: Recipe, given: _Given) -> None:
+    from train.device import find_device, require
+
+    device = find_device()
+    total = _estimate(preset, recipe, "A100-80", 1, "none", given).total_gb
+    needs = f"it would take about {total:.0f} GB of one"
+    require(device, recipe, preset, needs)
+
+
+def _finished(folder: Path) -> bool:
+    from train.record import read_record
+
+    return read_record(folder) is not None
+
+
+def _report(folder: Path, *, as_json: bool) -> None:
+    from train.record import read_record
+
+    record = read_record(folder)
+    assert record is not None
+    if as_json:
+        click.echo(record.model_dump_json(indent=2))
+        return
+    for line in _lines(record):
+        click.echo(visible(line, one_line=True))
+    click.echo(f"next: curate train merge {shlex.quote(str(folder))}")
+
+
+def _lines(record: RunRecord) -> list[str]:
+    proof = record.proof
+    labels = ", ".join(
+        f"{label} {proof.rows_by_label[label]} rows, {tokens / proof.trained_tokens:.0%}".replace("%", " % of it")
+        for label, tokens in proof.trained_by_label.items()
+    )
+    return [
+        f"trained   {proof.rows:,} rows, {proof.trained_tokens:,} tokens ({labels}); {proof.masked_tokens:,} masked",
+        f"longest   {proof.longest.tokens:,} tokens ({proof.longest.id})",
+        f"steps     {record.steps:,} in {record.seconds / 60:.1f} min, {record.tokens_per_second:,.0f} tokens/s",
+        f"loss      {record.first_loss:.3f} to {record.final_loss:.3f}",
+        f"memory    {record.peak_memory_bytes / 1e9:.1f} GB at most",
+        f"weights   {record.weights_sha256[:16]}",
+    ]

@@ -1,0 +1,50 @@
+"""An adapter into its model's weights: `merge(Path("runs/first"), Path("runs/first/merged"))` is a model like any."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from schemas.errors import TrainError
+from train.record import MODEL, read_config, read_record
+
+
+def merge(run: Path, out: Path) -> None:
+    """Writes the run's model with its adapter added to the weights, and its tokenizer, as a Transformers folder.
+
+    `out` is there whole or not at all. Raises TrainError where the run is not finished or trained all weights (then
+    its `model` folder is such a model already), where `out` is there already, or where there is no room.
+    """
+    config = read_config(run)
+    if read_record(run) is None:
+        raise TrainError(f"{run}: is not finished; go on with it by --resume")
+    if config.recipe.method == "full":
+        raise TrainError(f"{run}: trained all weights, so there is no adapter: {run / MODEL} is the model")
+    if out.exists():
+        raise TrainError(f"{out}: is there already; choose another --out")
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        # Added up in fp32: an adapter's change of 1e-5 would be lost in bf16 before the sum is rounded once.
+        base = AutoModelForCausalLM.from_pretrained(
+            config.model_path, revision=config.model_revision, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        raise TrainError(f"model {config.model}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+    merged = PeftModel.from_pretrained(base, str(run / MODEL)).merge_and_unload()
+    if config.recipe.precision == "bf16":
+        merged = merged.to(torch.bfloat16)
+    part = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+        merged.save_pretrained(str(part))
+        AutoTokenizer.from_pretrained(str(run / MODEL)).save_pretrained(str(part))
+        part.chmod(0o755)
+        part.rename(out)
+    except OSError as error:
+        raise TrainError(f"{out}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
