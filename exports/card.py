@@ -57,7 +57,7 @@ class CardFacts(Frozen):
     )
     repo: str | None = Field(default=None, description="'org/name' on the Hub, where it is known yet")
     gated: bool = False
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = Field(default=("en",), description="of the prompts, by ISO 639 code")
 
     @model_validator(mode="after")
     def _adding_up(self) -> "CardFacts":

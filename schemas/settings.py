@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from schemas.errors import SettingsError
 from schemas.example import Frozen
@@ -145,6 +145,11 @@ class Release(Frozen):
     tokenizer: str = Field(default="characters", description="a Hub id; characters: four of them count as a token")
     test_percent: float = Field(default=10.0, ge=0, le=50, description="rows of the test split, by family")
     seed: int = 0
+    languages: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")], ...] = Field(
+        default=("en",),
+        min_length=1,
+        description="of the prompts, by ISO 639 code: the card says so, nothing checks it",
+    )
 
 
 class Settings(Frozen):

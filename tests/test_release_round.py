@@ -170,6 +170,17 @@ def test_the_same_ledger_gives_the_same_release_to_the_byte_but_for_its_time(
         assert one == other, path
 
 
+def test_the_card_says_the_languages_that_the_project_says(project: Project, tmp_path: Path) -> None:
+    other = tmp_path / "project"
+    shutil.copytree(project.folder, other, ignore=shutil.ignore_patterns("releases", "cache"))
+    with (other / "curate.toml").open("a") as settings:
+        settings.write('\n[release]\nlanguages = ["de", "en"]\n')
+    assert project.run("-C", str(other), "export", *MIX, "--allow-unreviewed").returncode == 0
+    card = other / "releases" / "v1" / "README.md"
+    assert (metadata_load(card) or {})["language"] == ["de", "en"]
+    assert "**English.**" not in card.read_text()
+
+
 def test_a_derived_structure_is_published_only_after_a_review_of_its_own(project: Project) -> None:
     done = project.run("export", "--structure", "shuffled_reason", "--allow-unreviewed")
     assert done.returncode == 2

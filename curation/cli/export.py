@@ -194,6 +194,7 @@ def _write(
     def card(passing: Path, contents: Contents) -> None:
         facts = CardFacts(
             manifest=contents.manifest,
+            languages=rules.languages,
             configs={config: tuple(splits) for config, splits in contents.configs.items()},
             chosen=tuple(rows),
             evidence=evidence,

@@ -27,7 +27,7 @@ def edited(one: Approved, **texts: str) -> Approved:
 
 def test_a_release_does_not_differ_from_its_copy(tmp_path: Path) -> None:
     told = compare(tmp_path, few(), few()[::-1])
-    assert told.added == told.removed == told.edited == told.moved == ()
+    assert [*told.added, *told.removed, *told.edited, *told.moved] == []
     assert (told.rows_before, told.rows_after, told.unchanged) == (8, 8, 8)
     assert all(mix.before == mix.after for mix in told.mixes)
 

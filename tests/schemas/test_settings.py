@@ -23,6 +23,8 @@ def test_an_empty_file_gives_the_embedded_model_and_the_default_structure() -> N
         ),
         ('# a comment\nendpoint = "gtp"\n' + GPT, "'gtp' is not defined; did you mean 'gpt'?"),
         ("structure = ", "not valid TOML"),
+        ('[release]\nlanguages = ["en", "English"]', "curate.toml:2: release.languages.1"),
+        ("[release]\nlanguages = []", "curate.toml:2: release.languages"),
         ('endpoint = "x"', "add a section [endpoints.x]"),
         (GPT + "price_input = 1", "give both price_input and price_output, or neither"),
         (GPT.replace("https://", "https://me:secret@"), "credentials inside a URL"),
