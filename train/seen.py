@@ -5,10 +5,13 @@ processes even and train nothing, are no rows.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from train.templates import Encoded
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 IGNORED = -100
 
@@ -43,10 +46,16 @@ class Seen:
         return min(total[id] for id in ids), max(total[id] for id in ids)
 
 
-def blank_rows(columns: Sequence[Mapping[str, list[int]]], share: int) -> list[dict[str, list[int]]]:
-    """Rows that train nothing, as many as make `columns` a multiple of `share`.
+def fill_up(dataset: "Dataset", share: int) -> "Dataset":
+    """The dataset with as many rows more, which train nothing, as make it a multiple of `share`.
 
     Without them accelerate would repeat real rows at the end of every epoch, to give each process as many.
     """
-    shortest = min(columns, key=lambda one: len(one["input_ids"]))["input_ids"]
-    return [{"input_ids": list(shortest), "labels": [IGNORED] * len(shortest)} for _ in range(-len(columns) % share)]
+    from datasets import Dataset, concatenate_datasets
+
+    if not (missing := -len(dataset) % share):
+        return dataset
+    ids = min(dataset["input_ids"], key=len)
+    blank = {"input_ids": ids, "labels": [IGNORED] * len(ids), "seq_lengths": [len(ids)]}
+    blanks = [{name: blank[name] for name in dataset.column_names}] * missing
+    return concatenate_datasets([dataset, Dataset.from_list(blanks, features=dataset.features)])

@@ -42,7 +42,7 @@ from train.record import (
     write,
     write_samples,
 )
-from train.seen import Seen, blank_rows
+from train.seen import Seen, fill_up
 from train.templates import Encoded, Form, deal, encode_rows, form_of, prompt_ids
 
 if TYPE_CHECKING:
@@ -174,7 +174,6 @@ def _trainer(
 
     recipe = config.recipe
     columns = [{"input_ids": row.input_ids, "labels": row.labels} for row in encoded]
-    columns += blank_rows(columns, recipe.device_rows * _processes()) if _processes() > 1 else []
     on_cpu = find_device().kind == "cpu"
     accumulated = max(1, recipe.batch_rows // (recipe.device_rows * _processes()))
     arguments = SFTConfig(
@@ -217,6 +216,9 @@ def _trainer(
         processing_class=tokenizer,
         peft_config=_adapter(config) if recipe.method != "full" else None,
     )
+    # After TRL's own preparation, which drops rows that train nothing.
+    if _processes() > 1:
+        trainer.train_dataset = fill_up(trainer.train_dataset, recipe.device_rows * _processes())
     seen = Seen(trainer.data_collator, encoded)
     trainer.data_collator = seen
     return trainer, seen

@@ -1,0 +1,122 @@
+"""A real run with real TRL, on a model that trains in seconds."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import TrainError
+from schemas.training import RunRecord
+from tests.train.tiny import RECIPE, make_run, rows, save_model
+from train.launch import command
+from train.merge import merge
+from train.record import COMPLETE, last_checkpoint, read_record
+from train.sft import run
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of packages that torch and TRL import
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.timeout(300),
+]
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
+    """A run from its start to its end."""
+    folder = make_run(tmp_path_factory.mktemp("runs") / "whole", model)
+    run(folder, say=quiet)
+    return folder
+
+
+def record_of(folder: Path) -> RunRecord:
+    record = read_record(folder)
+    assert record is not None
+    return record
+
+
+def test_a_run_trains_every_row_once_an_epoch_and_keeps_its_record(whole: Path) -> None:
+    record = record_of(whole)
+    assert record.times_a_row == (2, 2)
+    assert record.proof.rows == len(rows()) - 2 == len(record.trained_ids)
+    assert record.steps == record.proof.steps
+    assert record.resumed_at == ()
+    assert record.final_loss < record.first_loss
+    for name in ("proof.json", "loss.csv", "loss.png", "samples.jsonl", "samples.harmful.jsonl", "log.jsonl"):
+        assert (whole / name).stat().st_size >= 0
+    assert "harmful" not in {line.split('"label": "')[1][:7] for line in (whole / "samples.jsonl").open()}
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_weights(tmp_path: Path, model: Path, whole: Path) -> None:
+    folder = make_run(tmp_path / "killed", model)
+    child = subprocess.Popen([sys.executable, "-m", "train.sft", str(folder)], stderr=subprocess.DEVNULL)
+    while child.poll() is None and last_checkpoint(folder) is None:
+        time.sleep(0.005)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert read_record(folder) is None
+    run(folder, say=quiet)
+    record = record_of(folder)
+    assert record.resumed_at
+    assert record.weights_sha256 == record_of(whole).weights_sha256
+    assert (folder / "loss.csv").read_text().count("\n") == (whole / "loss.csv").read_text().count("\n")
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_never_gone_on_from(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "checkpoint-9").mkdir(parents=True)
+    assert last_checkpoint(tmp_path) is None
+    (tmp_path / "checkpoints" / "checkpoint-9" / COMPLETE).touch()
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoints" / "checkpoint-9"
+
+
+def test_two_processes_train_each_row_once_an_epoch_however_the_rows_part(tmp_path: Path, model: Path) -> None:
+    folder = make_run(tmp_path / "two", model)
+    assert (len(rows()) - 2) % 2, "an odd number of rows is what accelerate would fill up with real ones"
+    done = subprocess.run(
+        command(folder, 2, "none", cpu=True), capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    assert done.returncode == 0, done.stderr
+    record = record_of(folder)
+    assert record.processes == 2
+    assert record.times_a_row == (2, 2)
+
+
+def test_packed_rows_reach_the_model_whole_and_once_an_epoch(tmp_path: Path, model: Path) -> None:
+    folder = make_run(tmp_path / "packed", model, RECIPE.model_copy(update={"packing": True, "max_tokens": 1024}))
+    record = run(folder, say=quiet)
+    assert record.times_a_row == (2, 2)
+    assert record.steps == record.proof.steps
+
+
+def test_a_merged_model_says_what_the_adapted_one_says(tmp_path: Path, whole: Path) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    out = tmp_path / "merged"
+    merge(whole, out)
+    base = AutoModelForCausalLM.from_pretrained(record_of(whole).config.model_path)
+    adapted = PeftModel.from_pretrained(base, str(whole / "model"))
+    ids = torch.tensor([[5, 6, 7, 8]])
+    merged = AutoModelForCausalLM.from_pretrained(str(out))
+    assert torch.allclose(adapted(ids).logits, merged(ids).logits, atol=1e-4)
+    with pytest.raises(TrainError, match="is there already"):
+        merge(whole, out)
+
+
+def test_a_run_folder_that_is_there_is_not_written_over(whole: Path) -> None:
+    with pytest.raises(TrainError, match="--resume"):
+        make_run(whole, Path())
