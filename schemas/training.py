@@ -125,6 +125,9 @@ class Proof(Frozen):
     epochs: float
     steps: int = Field(ge=1, description="optimizer steps")
     tokens_a_step: float = Field(description="on average, prompts included")
+    normalized: int = Field(
+        default=0, ge=0, description="rows with letters that the tokenizer writes in Unicode's form NFC instead"
+    )
 
 
 class RunConfig(Frozen):

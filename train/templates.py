@@ -23,14 +23,15 @@ generated apart from it, so no token stands across the border.
                                                         <|start|>assistant<|channel|>final<|message|>…<|return|>
     generic           as any other template has it      <think>⏎…⏎</think>⏎⏎… and the template's own stop token
 
-A family is told by what its template renders, not by the template's wording, so that a changed comment changes nothing;
-s1 alone is told by its name, since its template is Qwen2.5's. What the template writes after an assistant's answer is
-the stop token. It has to be one at which inference stops: the tokenizer's `eos_token`, or one of the model's generation
-config where the caller hands those in. Anything else is refused rather than mended here, since whoever serves the model
-reads its files, not ours.
+A family is told by what its template renders and by single words of it, never by comparing the whole text, so a changed
+comment changes nothing; s1 is told by its name, since its template is Qwen2.5's.
 
-Templates of gpt-oss and SmolLM3 write today's date into each prompt. It is fixed here by the row's id, spread over a
-year: a run that is resumed tomorrow has the same tokens, and no one date becomes a sign of what is to be said.
+What the template writes after an assistant's answer is the stop token. It has to be one at which inference stops: the
+tokenizer's `eos_token`, or one of the model's generation config where the caller hands those in. Anything else is
+refused rather than mended here, since whoever serves the model reads its files, not ours.
+
+Templates of gpt-oss and SmolLM3 write today's date into each prompt. Here a row's date is drawn from a year by its id:
+a run that is resumed tomorrow has the same tokens, and no one date becomes a sign of what is to be said.
 
 Sources: the templates themselves (tests/data/chat_templates/README.md says whose, and which were not checked against
 the model's own repository). s1's marks are those of its published training text, `data/tokenization.py`.
@@ -38,6 +39,7 @@ the model's own repository). s1's marks are those of its published training text
 
 import datetime
 import hashlib
+import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
@@ -57,6 +59,8 @@ LISTED = 20
 
 _ASKED, _SAID = "Which day comes after Monday?", "Tuesday comes after Monday."
 _YEAR = datetime.date(2026, 1, 1)
+_TODAY = re.compile(r"""strftime_now\(\s*(?P<quote>['"])(?P<format>[^'"]*)(?P=quote)\s*\)""")
+_DATE = "date_of_the_row_"
 _ROLE_MARK = re.compile(r"<[|｜][^<>\s]{1,40}[|｜]>")
 _CONTROL = re.compile(r"[<\[{][^\s<>\[\]{}]+[>\]}]")
 _S1 = re.compile(r"(?:^|[/\\])s1(?:\.\d+)?(?:-|$)", re.IGNORECASE)
@@ -110,8 +114,9 @@ class Form(NamedTuple):
     controls: frozenset[int]
     """Ids that are never text: special tokens, and added ones that look like marks."""
     control_texts: re.Pattern[str]
-    dated: bool
-    """Whether the template asks for today's date."""
+    template: str
+    """The chat template, but that dates are given to it; '': it asks for none, and the tokenizer's own is used."""
+    date_formats: tuple[str, ...]
 
 
 class _Marks(NamedTuple):
@@ -150,13 +155,16 @@ def form_of(tokenizer: ChatTokenizer, model: str, stops: Collection[int] = ()) -
         )
     template = tokenizer.get_chat_template()
     tail = _rest(_render(tokenizer, [_user(_ASKED)], model), _ASKED, model)
-    turn = _render(tokenizer, [_user(_ASKED), {"role": "assistant", "content": _SAID}], model, generation=False)
+    turn = _render(
+        tokenizer, [_user(_ASKED), {"role": "assistant", "content": _SAID}], model, add_generation_prompt=False
+    )
     if CLOSE in tail:
         raise TrainError(f"the chat template of {model} ends the thinking before the model can begin it: not trainable")
     controls = _controls(tokenizer)
     stop, stop_id = _stop(tokenizer, controls, _rest(turn, _SAID, model), model, stops)
     family = _family(template, tail, model)
     marks = _MARKS[family]
+    undated, date_formats = _undated(tokenizer, template, model)
     held = tail[tail.rindex(OPEN) :] if tail.rstrip().endswith(OPEN) else ""
     form = Form(
         family=family,
@@ -169,7 +177,8 @@ def form_of(tokenizer: ChatTokenizer, model: str, stops: Collection[int] = ()) -
         control_texts=re.compile(
             "|".join(re.escape(text) for text in sorted(controls.values(), key=len, reverse=True))
         ),
-        dated="strftime_now" in template,
+        template=undated,
+        date_formats=date_formats,
     )
     _require_marks(tokenizer, form, turn + tail, model)
     return form
@@ -260,9 +269,31 @@ def ids_of(tokenizer: ChatTokenizer, text: str) -> list[int]:
 
 def _prompt(tokenizer: ChatTokenizer, row: SftRow, form: Form, system: str, **options: Any) -> Any:
     messages = [*([{"role": "system", "content": system}] if system else []), _user(row.prompt[0].content)]
-    if form.dated:
-        options["strftime_now"] = (_YEAR + datetime.timedelta(days=_number(row.id) % 365)).strftime
+    if form.template:
+        day = _YEAR + datetime.timedelta(days=_number(row.id) % 365)
+        options |= {"chat_template": form.template, **_dates(form.date_formats, day)}
     return tokenizer.apply_chat_template(messages, add_generation_prompt=True, **options)
+
+
+def _undated(tokenizer: ChatTokenizer, template: str, model: str) -> tuple[str, tuple[str, ...]]:
+    """The template with variables where it asks for today's date, and how each is written; '' where it never asks."""
+    if "strftime_now" not in template:
+        return "", ()
+    date_formats = tuple(found["format"] for found in _TODAY.finditer(template))
+    numbers = itertools.count()
+    undated = _TODAY.sub(lambda _: f"{_DATE}{next(numbers)}", template)
+    today = _dates(date_formats, datetime.date.today())
+    rendered = _render(tokenizer, [_user(_ASKED)], model, chat_template=undated, **today)
+    if "strftime_now(" in undated or rendered != _render(tokenizer, [_user(_ASKED)], model):
+        raise TrainError(
+            f"the chat template of {model} asks for today's date in a way that cannot be held still, so a run that is "
+            "resumed tomorrow would train other tokens"
+        )
+    return undated, date_formats
+
+
+def _dates(date_formats: Sequence[str], day: datetime.date) -> dict[str, str]:
+    return {f"{_DATE}{number}": day.strftime(written) for number, written in enumerate(date_formats)}
 
 
 def _number(row_id: str) -> int:
@@ -273,9 +304,10 @@ def _user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
-def _render(tokenizer: ChatTokenizer, messages: list[dict[str, str]], model: str, generation: bool = True) -> str:
+def _render(tokenizer: ChatTokenizer, messages: list[dict[str, str]], model: str, **options: Any) -> str:
+    options = {"add_generation_prompt": True, "tokenize": False, **options}
     try:
-        return str(tokenizer.apply_chat_template(messages, add_generation_prompt=generation, tokenize=False))
+        return str(tokenizer.apply_chat_template(messages, **options))
     except (TemplateError, TypeError) as error:
         raise TrainError(f"the chat template of {model} cannot be rendered: {error}") from error
 

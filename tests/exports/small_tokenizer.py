@@ -7,7 +7,7 @@ them; the rest of the vocabulary is learnt from a few lines, so token ids and le
 
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from schemas.think import CLOSE, OPEN
@@ -28,7 +28,28 @@ def small_tokenizer(family: str, texts: list[str]) -> PreTrainedTokenizerFast:
         "r1": ([BEGIN, "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>"], "<｜end▁of▁sentence｜>", None, BEGIN),
         "qwen3": (["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "<|im_end|>", "<|endoftext|>", None),
     }[family]
+    tokenizer = learn(texts, special, [OPEN, CLOSE], stop=stop, pad=pad, begin=begin)
+    tokenizer.chat_template = chat_template(family)
+    return tokenizer
+
+
+def learn(
+    texts: list[str],
+    special: list[str],
+    added: list[str],
+    *,
+    stop: str,
+    pad: str | None = None,
+    begin: str | None = None,
+    begins_texts: bool = True,
+    nfc: bool = False,
+) -> PreTrainedTokenizerFast:
+    """A tokenizer of bytes and what they often make in `texts`, with these special tokens and these added ones, which
+    are tokens but not special. `begins_texts`: whether it puts `begin` before a text by itself; `nfc`: whether it
+    writes texts in Unicode's form NFC."""
     learnt = Tokenizer(models.BPE())
+    if nfc:
+        learnt.normalizer = normalizers.NFC()
     learnt.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PARTS), "isolated"),
@@ -41,16 +62,14 @@ def small_tokenizer(family: str, texts: list[str]) -> PreTrainedTokenizerFast:
         texts, trainers.BpeTrainer(vocab_size=600, initial_alphabet=alphabet, show_progress=False)
     )
     learnt.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
-    learnt.add_tokens([AddedToken(mark, normalized=False, special=False) for mark in (OPEN, CLOSE)])
-    if begin:
+    learnt.add_tokens([AddedToken(mark, normalized=False, special=False) for mark in added])
+    if begin and begins_texts:
         learnt.post_processor = processors.TemplateProcessing(
             single=f"{begin} $A", special_tokens=[(begin, learnt.token_to_id(begin))]
         )
-    tokenizer = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=learnt, bos_token=begin, eos_token=stop, pad_token=pad or stop, model_max_length=16384
     )
-    tokenizer.chat_template = chat_template(family)
-    return tokenizer
 
 
 def chat_template(family: str) -> str:
