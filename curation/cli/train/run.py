@@ -1,4 +1,4 @@
-"""`curate train`: a release and a model become a model that thinks in the release's structure."""
+"""`curate train RELEASE`: a release and a model become a model that thinks in the release's structure."""
 
 import shlex
 import subprocess
@@ -20,22 +20,9 @@ if TYPE_CHECKING:
     from train.estimate import Estimate
 
 EMBEDDED = "embedded"
-RUN = "run"
 
 
-class _Train(click.Group):
-    """`curate train RELEASE` is `curate train run RELEASE`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, args if args and args[0] in self.commands else [RUN, *args])
-
-
-@click.group("train", cls=_Train)
-def command() -> None:
-    """Train a model on a release, and merge what was trained."""
-
-
-@command.command(RUN)
+@click.command("run")
 @click.argument("release", metavar="RELEASE")
 @click.option("--preset", metavar="NAME|FILE", help="A recipe for a backbone: smollm2-cpu, r1-distill-llama-8b, ...")
 @click.option("--model", help="Another model than the preset's: a Hub id or a folder.")
@@ -62,7 +49,7 @@ def command() -> None:
 @click.option("--gpu", default="A100-80", show_default=True, help="The GPU to reckon with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
 @click.pass_obj
-def run_command(
+def command(
     project: Path,
     /,
     release: str,
@@ -96,7 +83,6 @@ def run_command(
       curate train releases/v1 --preset smollm2-cpu --resume
       curate train org/name@v1 --preset r1-distill-llama-8b --estimate --gpu H100
       curate train org/name@v1 --preset r1-distill-qwen-32b --gpus 8 --sharding fsdp2
-      curate train merge runs/smollm2-cpu-0
     """
     from train.preset import load_preset, preset_names
 
@@ -148,23 +134,6 @@ def run_command(
 
         run(folder, say=lambda line: click.echo(visible(line, one_line=True), err=True), started=started)
     _report(folder, as_json=as_json)
-
-
-@command.command("merge")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The model's folder.  [default: RUN/merged]")
-def merge_command(run: Path, out: Path | None) -> None:
-    """Add a run's adapter to its model's weights: a model folder like any other.
-
-    \b
-    Examples:
-      curate train merge runs/smollm2-cpu-0
-      curate train merge runs/smollm2-cpu-0 --out models/mine
-    """
-    from train.merge import merge
-
-    merge(run, out or run / "merged")
-    click.echo(f"{out or run / 'merged'}: the merged model")
 
 
 class _Given(NamedTuple):
