@@ -1,0 +1,82 @@
+"""What `curate train` refuses, each in one line, and what it reckons without loading anything."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.exports.release_folder import SETTINGS, write
+from tests.release_rows import few, many
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("releases") / "v1"
+    write(folder, [*few(), *many(4, 4)], settings=SETTINGS)
+    return folder
+
+
+def curate(*words: object) -> "subprocess.CompletedProcess[str]":
+    # Neither argilla nor openai can be imported: training needs neither, nor a project.
+    blocked = "import sys; sys.modules.update(argilla=None, openai=None); from curation.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", blocked, *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
+def refusal(*words: object) -> tuple[int, str]:
+    done = curate(*words)
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done.returncode, done.stderr
+
+
+def test_a_release_that_fails_verify_is_not_trained(release: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "v1"
+    broken.mkdir()
+    for path in release.rglob("*"):
+        if path.is_file():
+            target = broken / path.relative_to(release)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    manifest = json.loads((broken / "manifest.json").read_text())
+    manifest["rows_sha256"] = "0" * 64
+    (broken / "manifest.json").write_text(json.dumps(manifest))
+    code, said = refusal("train", broken, "--preset", "smollm2-cpu", "--out", tmp_path / "run")
+    assert code == 8
+    assert "rows_sha256" in said
+    assert "curate verify" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_preset_for_a_gpu_says_what_it_would_take_where_there_is_none(release: Path, tmp_path: Path) -> None:
+    code, said = refusal("train", release, "--preset", "r1-distill-qwen-7b", "--out", tmp_path / "run")
+    assert code == 8
+    assert "GB" in said
+    assert "--estimate" in said
+
+
+def test_four_bit_weights_are_refused_on_a_cpu(release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    code, said = refusal("train", release, "--preset", "smollm2-cpu", "--method", "qlora", "--out", out)
+    assert code == 8
+    assert "4-bit" in said
+
+
+def test_a_preset_is_asked_for_and_a_wrong_name_is_answered_with_the_nearest(release: Path) -> None:
+    code, said = refusal("train", release)
+    assert code == 2
+    assert "smollm2-cpu" in said
+    code, said = refusal("train", release, "--preset", "smolm2-cpu")
+    assert code == 2
+    assert "did you mean 'smollm2-cpu'" in said
+
+
+def test_memory_and_time_are_reckoned_without_a_gpu_or_weights(release: Path) -> None:
+    done = curate("train", release, "--preset", "r1-distill-llama-8b", "--estimate", "--gpu", "H100", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["fits"] is True
+    assert 16 < told["total_gb"] < 80
+    assert told["seconds_low"] < told["seconds_high"]
