@@ -71,11 +71,11 @@ def verify(
     rows = {side: list(_valid(held, SftRow, findings)) for side, held in read[main].items()}
     told = {side: list(_valid(held, ProvenanceRow, findings)) for side, held in read.get(PROVENANCE, {}).items()}
     untouched = {one.id for held in told.values() for one in held if not one.edited_stages}
-    findings += _alike(_of_rows(rows, structures or {}, pools or {}, untouched))
-    findings += _alike(_of_provenance(rows, told, manifest))
+    findings += alike(_of_rows(rows, structures or {}, pools or {}, untouched))
+    findings += alike(_of_provenance(rows, told, manifest))
     for config, held in read.items():
         if config not in (main, PROVENANCE):
-            findings += _alike(_of_rendered(config, rows, held))
+            findings += alike(_of_rendered(config, rows, held))
     unreviewed = sum(one.decided_by != "person" for held in told.values() for one in held) if told else None
     if manifest:
         findings += _of_manifest(folder, manifest, read, rows, unreviewed)
@@ -88,6 +88,12 @@ def verify(
 def plain(name: str) -> str:
     """A name that came with a release, or words about one, as it may be shown: escaped where it is not plain."""
     return name if re.fullmatch(r"[\w ./:;,'()=-]{1,200}", name, re.ASCII) else ascii(name[:200])
+
+
+def rows_of_folder(folder: Path, config: str, kind: type[_Row]) -> list[_Row]:
+    """The rows of a config that are of that kind, whatever split they are in; what is none is `verify`'s to tell."""
+    splits = dict(_read(folder, locate(folder), [])).get(config, {})
+    return [row for held in splits.values() for row in _valid(held, kind, [])]
 
 
 def size_category(rows: int) -> str:
@@ -143,7 +149,7 @@ def _valid(held: Sequence[Columns], kind: type[_Row], findings: list[Finding]) -
             yield kind.model_validate({name: row[name] for name in kind.model_fields})
         except ValidationError as error:
             broken.append(Finding(plain(str(row.get("id", number))), f"not a {kind.__name__}: {_first(error)}"))
-    findings += _alike(broken)
+    findings += alike(broken)
 
 
 def _of_rows(
@@ -295,7 +301,7 @@ def _of_licence(said: object, rows: Sequence[SftRow]) -> Iterator[Finding]:
             yield Finding(CARD, f"license: the rows' own licences come to {combined}")
 
 
-def _alike(findings: Iterable[Finding]) -> list[Finding]:
+def alike(findings: Iterable[Finding]) -> list[Finding]:
     """At most `MOST_ALIKE` of the findings that say the same of different rows, and how many more there are."""
     kept: list[Finding] = []
     counts: Counter[str] = Counter()

@@ -3,7 +3,9 @@
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,11 @@ from curation.cli.releases import RELEASES, find_release
 from curation.structures import load_pools, load_structure, structure_names
 from schemas.errors import UsageError
 from schemas.hub import hub_address, parse_repo
+from schemas.release import ProvenanceRow, SftRow
+from schemas.structure import Pools, Structure
+
+if TYPE_CHECKING:
+    from exports.verify import Finding
 
 
 @click.command("verify")
@@ -19,8 +26,8 @@ from schemas.hub import hub_address, parse_repo
 @click.option("--json", "as_json", is_flag=True, help="The findings as a JSON list.")
 @click.pass_obj
 def command(project: Path, release: str, as_json: bool) -> None:
-    """Check any release, of this tool or a stranger's with the same rows: schema, spans, duplicates, families on both
-    sides of the split, hashes, card against data.
+    """Check any release, of this tool or a stranger's with the same rows: schema, spans, checks, duplicates, families
+    on both sides of the split, hashes, card against data.
 
     Exit code 1 where something is off, with a list of it. What could not be looked at is said, and is no fault.
 
@@ -35,7 +42,9 @@ def command(project: Path, release: str, as_json: bool) -> None:
     pools = load_pools(project)
     structures = {name: load_structure(name, project) for name in structure_names(project)}
     with tempfile.TemporaryDirectory() as passing:
-        findings = verify(find_folder(project, release, Path(passing)), structures, pools)
+        folder = find_folder(project, release, Path(passing))
+        findings = verify(folder, structures, pools)
+        findings += _break_rules(folder, structures, pools)
     off = [one for one in findings if not one.unchecked]
     if as_json:
         click.echo(json.dumps([one._asdict() for one in findings], indent=2))
@@ -47,6 +56,22 @@ def command(project: Path, release: str, as_json: bool) -> None:
         click.echo(f"{shorten(release, 80)}: {_outcome(len(off), len(findings) - len(off))}")
     if off:
         click.get_current_context().exit(1)
+
+
+def _break_rules(folder: Path, structures: Mapping[str, Structure], pools: Pools) -> "list[Finding]":
+    """Rows whose text a check would have blocked, were it a draft; those that are no rows were found before."""
+    from curation.recheck import recheck
+    from exports.layout import DEFAULT, PROVENANCE
+    from exports.verify import Finding, alike, plain, rows_of_folder
+
+    rows, told = rows_of_folder(folder, DEFAULT, SftRow), rows_of_folder(folder, PROVENANCE, ProvenanceRow)
+    by_id = {one.id: one for one in told}
+    return alike(
+        Finding(plain(row.id), f"breaks the rule {rule.name}: {rule.why}")
+        for row in rows
+        if row.structure in structures and [message.role for message in row.completion] == ["assistant"]
+        for rule in recheck(row, by_id.get(row.id), structures[row.structure], pools)
+    )
 
 
 def _outcome(off: int, unchecked: int) -> str:
