@@ -168,7 +168,7 @@ class _Reader:
         said = whole[len(before) :]
         form = self._form
         reasoning, found, answer = said.removeprefix(form.opening).removesuffix(form.stop).partition(form.between)
-        if not whole.startswith(before) or not said.startswith(form.opening) or not found:
+        if not said.startswith(form.opening) or not found:
             return f"{row.id}: what is trained is not laid out as {completion_text(form, _ELLIPSES)!r}"
         altered = (reasoning, answer) != (thought.reasoning, thought.answer)
         self.normalized += altered

@@ -100,7 +100,10 @@ def test_every_way_to_lose_a_part_is_told_apart(tokenizer: Any, form: Form) -> N
     for changed, told in (
         (said.replace(" timetable", ""), "its reasoning is altered by the tokenizer, ' timetable"),
         (said.replace("**Six**", "Six"), "its answer is altered by the tokenizer, '\\*\\*Six"),
-        (said.replace(form.between, form.between.strip("\n")), "reads a part|not laid out|is altered"),
+        (said.replace(form.between, form.between.strip("\n")), "is not laid out as"),
+        (said.removeprefix(form.opening.rstrip("\n")), "is not laid out as|reads a part")
+        if form.opening
+        else (said + "x", "end with"),
         (said.removesuffix(form.stop) + "<|im_start|>" + form.stop, "reads a part of its completion as a mark|altered"),
     ):
         ids = tokenizer(changed, add_special_tokens=False)["input_ids"]
@@ -123,10 +126,12 @@ def test_a_mark_that_slipped_through_is_found_in_the_tokens(tokenizer: Any, form
     with pytest.raises(TrainError, match=f"{asked.id}: the tokenizer reads a part of its prompt as a mark"):
         proven(tokenizer, blind, [encode(tokenizer, asked, blind)], [asked])
     content = ROWS[3].completion[0].content
-    for text in (content.replace("Six trains", form.stop), content.replace("**Six**", form.stop)):
-        said = _changed(ROWS[3], completion=text)
-        with pytest.raises(TrainError, match=f"{said.id}: what is trained does not end with"):
-            proven(tokenizer, blind, [encode(tokenizer, said, blind)], [said])
+    other = next(token for token in tokenizer.all_special_tokens if token != form.stop)
+    for old in ("Six trains", "**Six**"):
+        for mark, told in ((form.stop, "what is trained does not end with"), (other, "reads a part of its completion")):
+            said = _changed(ROWS[3], completion=content.replace(old, mark))
+            with pytest.raises(TrainError, match=f"{said.id}: .*{told}"):
+                proven(tokenizer, blind, [encode(tokenizer, said, blind)], [said])
 
 
 def _changed(row: SftRow, prompt: str | None = None, completion: str | None = None) -> SftRow:
@@ -215,7 +220,7 @@ def test_twenty_long_rows_are_listed_and_one_in_a_hundred_does_not_damn_a_preset
     tokenizer = shared_tokenizer(R1)
     form = form_of(tokenizer, R1)
     short = rows_of(many(0, 100))
-    with pytest.raises(TrainError, match=r"^100 of 100 rows .*fit it; .*( \S+ \(\d+\),?){20} and 80 more$"):
+    with pytest.raises(TrainError, match=r"^100 of 100 rows .*fit it; [^:]*:( \S+ \(\d+\),?){20} and 80 more$"):
         prove(tokenizer, form, short, encode_rows(tokenizer, short, form), Recipe(max_tokens=16))
     rows = [*short[:99], ROWS[5]]
     with pytest.raises(TrainError, match=r"^1 of 100 rows are longer than max_tokens 200; no row is cut"):

@@ -91,7 +91,7 @@ def test_packs_are_counted_as_trl_packs(count: int) -> None:
     from trl.data_utils import pack_dataset
 
     draw = random.Random(count)
-    lengths = [draw.randint(1, 300) for _ in range(count)]
+    lengths = [draw.choice((draw.randint(1, 60), draw.randint(60, 200))) for _ in range(count)]
     dataset = Dataset.from_list([{"input_ids": [1] * length, "labels": [1] * length} for length in lengths])
     assert packed(lengths, 300) == len(pack_dataset(dataset, 300, "bfd"))
 

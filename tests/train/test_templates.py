@@ -259,6 +259,10 @@ def test_a_template_that_fails_or_drops_the_question_is_refused() -> None:
     tokenizer.chat_template = "{{ raise_exception('no') }}"
     with pytest.raises(TrainError, match=r"chat template of org/x cannot be rendered: no"):
         form_of(tokenizer, "org/x")
+    cutting = str(shared_tokenizer(R1).chat_template).replace("message['content']", "message['content'].split('|')[0]")
+    tokenizer.chat_template = cutting
+    with pytest.raises(TrainError, match=r"d0\.1: the chat template does not write its prompt out"):
+        encode(tokenizer, row_of("What is 2|3?", REASONING, ANSWER), form_of(tokenizer, R1))
     tokenizer.chat_template = "{{ bos_token }}<｜Assistant｜>"
     with pytest.raises(TrainError, match="does not write out what it is given"):
         form_of(tokenizer, "org/x")
@@ -314,6 +318,16 @@ MARKS: dict[str, tuple[str, ...]] = {family: () for family in EXPECTED} | {
     "gpt-oss": ("<|channel|>", "<|end|>"),
     "smollm2": ("<filename>",),
 }
+
+
+def test_a_special_token_is_no_text_whatever_it_looks_like() -> None:
+    tokenizer = own_tokenizer(R1)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["ENDOFTEXT"]})
+    tokenizer.add_tokens(["timetable"])
+    form = form_of(tokenizer, R1)
+    encode(tokenizer, row_of("Read the timetable.", REASONING, ANSWER), form)
+    with pytest.raises(TrainError, match=r"d0\.1: its prompt holds 'ENDOFTEXT'"):
+        encode(tokenizer, row_of("What is ENDOFTEXT?", REASONING, ANSWER), form)
 
 
 def test_a_tag_in_a_prompt_is_refused_where_it_is_a_token() -> None:
