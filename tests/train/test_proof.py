@@ -16,6 +16,7 @@ from train.proof import packed, prove, steps_of
 from train.templates import MASKED, Encoded, Form, encode, encode_rows, form_of
 
 R1, QWEN3, S1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "Qwen/Qwen3-8B", "simplescaling/s1.1-7B"
+SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 ROWS = rows_of([*few(), *many(3, 4)])
 RECIPE = Recipe(max_tokens=2048)
 
@@ -110,6 +111,17 @@ def test_every_way_to_lose_a_part_is_told_apart(tokenizer: Any, form: Form) -> N
         broken = [*encoded[:3], one._replace(input_ids=prompt + ids, labels=[MASKED] * masked + ids), *encoded[4:]]
         with pytest.raises(TrainError, match=f"{row.id}: .*({told})"):
             proven(tokenizer, form, broken)
+
+
+def test_an_opening_tag_that_is_ordinary_text_is_missed_too() -> None:
+    tokenizer = shared_tokenizer(SMOLLM2)
+    form = form_of(tokenizer, SMOLLM2)
+    encoded = encode_rows(tokenizer, ROWS, form)
+    masked = encoded[1].labels.count(MASKED)
+    prompt, said = encoded[1].input_ids[:masked], str(tokenizer.decode(encoded[1].input_ids[masked:]))
+    ids = tokenizer(said.removeprefix(form.opening), add_special_tokens=False)["input_ids"]
+    with pytest.raises(TrainError, match=f"{ROWS[1].id}: what is trained is not laid out as"):
+        proven(tokenizer, form, with_second(encoded, input_ids=prompt + ids, labels=[MASKED] * masked + ids))
 
 
 def test_a_prompt_under_another_system_prompt_is_not_the_one_of_inference(tokenizer: Any, form: Form) -> None:
