@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from curation.refusal import declines
 from schemas.call import Outcome
+from schemas.refusing import declines
 from schemas.think import CLOSE
 
 Value = TypeVar("Value", bound=BaseModel)

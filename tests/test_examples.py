@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from curation.refusal import declines
 from curation.screen import duplicates
 from schemas.example import Category
+from schemas.refusing import declines
 
 FILES = sorted((Path(__file__).parent.parent / "curation" / "examples").glob("*.jsonl"))
 ROWS = [json.loads(line) for path in FILES for line in path.read_text("utf-8").splitlines()]

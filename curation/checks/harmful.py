@@ -3,9 +3,10 @@ other languages only the form is checked (steps, code), and `language` of the ro
 
 from curation.checks.row import CheckedRow, Rule, excerpt, rule
 from curation.language import language
-from curation.phrases import any_of
-from curation.refusal import declining, supports
+from curation.refusal import declining
 from schemas.example import Category
+from schemas.phrases import any_of
+from schemas.refusing import supports
 from schemas.structure import ANSWER
 
 _SOLVES = any_of(

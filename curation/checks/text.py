@@ -5,10 +5,11 @@ from collections import Counter
 
 from curation.checks.row import WORD, CheckedRow, Rule, excerpt, rule, words_of
 from curation.language import clear_language
-from curation.phrases import any_of
-from curation.refusal import MOST_SENTENCES, cites_policy, declines
+from curation.refusal import MOST_SENTENCES, cites_policy
 from curation.sentences import sentences
 from schemas.example import Category
+from schemas.phrases import any_of
+from schemas.refusing import declines
 from schemas.think import CLOSE, OPEN
 
 UNDERSTANDING_MOST_CHARACTERS = 400

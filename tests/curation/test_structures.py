@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from curation.checks import CheckedRow, check
-from curation.refusal import fit_refusal, supports
+from curation.refusal import fit_refusal
 from curation.sentences import sentences
 from curation.structures import load_pools, load_structure, structure_names
 from schemas.errors import StructureError
 from schemas.example import Branch, Category, Draft, Label, Origin, Piece, Seed, Span, Stage, Trace
+from schemas.refusing import supports
 from schemas.structure import ANSWER, REASON_SLOT, TakePool, require_pools
 from schemas.think import join, offsets
 
