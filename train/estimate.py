@@ -17,7 +17,6 @@ from schemas.errors import UsageError
 from schemas.example import Frozen
 from schemas.training import MemoryPart, Recipe, Shape
 from train.gpus import GPUS, Gpu
-from train.shape import shape_of as shape_of
 
 Sharding = Literal["none", "fsdp2", "zero3"]
 
@@ -43,6 +42,9 @@ CONNECTION_GB = 1.0
 SPARE = 0.08
 """Of all else: what the allocator reserves and cannot use; reckoned."""
 
+FITS_WITHIN = 0.9
+"""Of a GPU's memory: published runs took up to a fifth more than is reckoned here (docs/training.md)."""
+
 UTILISATION = {"lora": (0.25, 0.60), "full": (0.25, 0.60), "qlora": (0.08, 0.55)}
 """The share of a GPU's speed that training reaches, recomputed work counted as work: what the published seconds of
 Qwen-7B on one A100 come to at rows of 256 tokens (low) and of 2,048 or more (high); QwenLM/Qwen, README, "Profiling of
@@ -66,7 +68,7 @@ class Estimate(Frozen):
     memory: tuple[MemoryPart, ...] = Field(description="of one GPU at its peak")
     total_gb: float
     has_gb: float
-    fits: bool
+    fits: bool = Field(description="into nine tenths of a GPU's memory, in a precision that it has")
     problem: str | None = Field(default=None, description="why it cannot run there, in a line; None: it can")
     mends: tuple[str, ...] = Field(default=(), description="changes of which each alone would make it fit")
     steps: int = Field(description="optimizer steps")
@@ -98,7 +100,7 @@ def estimate(
             "choose another number of GPUs or batch_rows"
         )
     if sharding is None:
-        fits_whole = gpus == 1 or _total(memory(shape, recipe, gpus, longest)) <= gpu.memory_gb
+        fits_whole = gpus == 1 or _total(memory(shape, recipe, gpus, longest)) <= FITS_WITHIN * gpu.memory_gb
         sharding = "none" if fits_whole else "fsdp2"
     parts = memory(shape, recipe, gpus, longest, sharding)
     problem, mends = _judge(shape, recipe, gpu, gpus, longest, sharding)
@@ -276,30 +278,34 @@ def _judge(
     def need(recipe: Recipe, gpus: int, sharding: Sharding) -> float:
         return _total(memory(shape, recipe, gpus, longest, sharding))
 
+    room = FITS_WITHIN * gpu.memory_gb
     total = need(recipe, gpus, sharding)
+    # With bf16 and the least memory that is enough.
+    other = [kind.name for kind in GPUS.values() if kind.bf16_tflops and FITS_WITHIN * kind.memory_gb >= total][:1]
+    others = [f"one {name}" if gpus == 1 else f"{gpus} {name}" for name in other]
     if recipe.precision == "bf16" and gpu.bf16_tflops is None:
-        larger = [other.name for other in GPUS.values() if other.bf16_tflops and other.memory_gb >= total]
-        return f"a {gpu.name} cannot reckon in bf16", ("--precision fp32", *[f"a {name}" for name in larger[:1]])
-    if total <= gpu.memory_gb:
+        return f"{gpu.name} cannot reckon in bf16", ("--precision fp32", *others)
+    if total <= room:
         return None, ()
-    changes: dict[str, Recipe] = {}
+    changes: dict[str, dict[str, object]] = {}
     if recipe.device_rows > 1:
-        changes["device_rows 1"] = recipe.model_copy(update={"device_rows": 1})
+        changes["device_rows 1"] = {"device_rows": 1}
     if not recipe.gradient_checkpointing:
-        changes["gradient checkpointing"] = recipe.model_copy(update={"gradient_checkpointing": True})
+        changes["gradient checkpointing"] = {"gradient_checkpointing": True}
     if recipe.method == "full":
-        changes["method lora"] = recipe.model_copy(update={"method": "lora"})
+        changes["method lora"] = {"method": "lora"}
     if recipe.method != "qlora":
-        changes["method qlora (4-bit weights)"] = recipe.model_copy(update={"method": "qlora"})
-    mends = [name for name, changed in changes.items() if need(changed, gpus, sharding) <= gpu.memory_gb]
+        changes["method qlora (4-bit weights)"] = {"method": "qlora"}
+    mends = [name for name, change in changes.items() if need(recipe.model_copy(update=change), gpus, sharding) <= room]
     for more in (2, 4, 8, 16, 32, 64):
         divides = recipe.batch_rows % (recipe.device_rows * more) == 0
-        if more > gpus and divides and need(recipe, more, "fsdp2") <= gpu.memory_gb:
-            mends.append(f"--gpus {more}, weights sharded")
+        new = more > gpus or (more == gpus and sharding == "none")
+        if new and divides and need(recipe, more, "fsdp2") <= room:
+            mends.append(f"--gpus {more} --sharding fsdp2")
             break
-    larger = [other.name for other in GPUS.values() if other.bf16_tflops and other.memory_gb >= total]
-    mends.extend(f"a {name}" for name in larger[:1])
-    return f"it needs {total:.1f} GB of a {gpu.name}'s {gpu.memory_gb:g} GB", tuple(mends)
+    mends.extend(others)
+    why = f"it needs about {total:.1f} GB; {gpu.name} has {gpu.memory_gb:g}, and a tenth should stay free"
+    return why, tuple(mends)
 
 
 def _time(

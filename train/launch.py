@@ -32,8 +32,8 @@ def command(
 
     `gpus`: on each machine. `sharding`: none, every GPU holds all weights; fsdp2 or zero3, they share them.
     `machines`, `machine_rank`: how many take part and which one this is, from 0; each runs its own command.
-    `main_address`: name or address of machine 0, which the others reach at port 29500. `cpu`: as many processes on
-    CPUs instead, over gloo. Raises UsageError for numbers that do not go together.
+    `main_address`: name or IPv4 address of machine 0, as the others reach it, with ":PORT" where 29500 is taken.
+    `cpu`: as many processes on CPUs instead, over gloo. Raises UsageError for numbers that do not go together.
     """
     return [*launcher(gpus, sharding, machines, machine_rank, main_address, cpu), "-m", "train.sft", str(run_folder)]
 
@@ -74,6 +74,7 @@ def launcher(
     ]
     if machines == 1:
         return [*words, "--main_process_port", "0"]  # any that is free, so that two runs can share a machine
+    host, _, port = str(main_address).partition(":")
     return [
         *words,
         "--num_machines",
@@ -81,9 +82,9 @@ def launcher(
         "--machine_rank",
         str(machine_rank),
         "--main_process_ip",
-        str(main_address),
+        host,
         "--main_process_port",
-        str(PORT),
+        port or str(PORT),
     ]
 
 
