@@ -59,6 +59,17 @@ def test_the_wheel_works_in_an_empty_folder(curate: Path, tmp_path: Path) -> Non
     go_through(curate, tmp_path)
 
 
+def test_the_wheel_holds_the_presets_and_the_configs_of_accelerate(curate: Path, tmp_path: Path) -> None:
+    code = (
+        "from train.preset import load_preset, preset_names; from train.launch import CONFIGS; "
+        "print(*(load_preset(name).name for name in preset_names()), *(path.name for path in CONFIGS.glob('*.yaml')))"
+    )
+    held = set(run(curate.parent / "python", tmp_path, "-c", code).split())
+    checkout = [path.stem for path in (ROOT / "train" / "presets").glob("*.yaml")]
+    assert held == {*checkout, *(path.name for path in (ROOT / "train" / "accelerate_configs").glob("*.yaml"))}
+    assert {"smollm2-cpu", "fsdp2.yaml"} <= held
+
+
 def put_files_with_our_names(*folders: Path) -> None:
     for folder in folders:
         for name in ("train.py", "curation.py", "schemas/__init__.py", "yaml.py", "exports/__init__.py"):

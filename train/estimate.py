@@ -284,7 +284,8 @@ def _judge(
     other = [kind.name for kind in GPUS.values() if kind.bf16_tflops and FITS_WITHIN * kind.memory_gb >= total][:1]
     others = [f"one {name}" if gpus == 1 else f"{gpus} {name}" for name in other]
     if recipe.precision == "bf16" and gpu.bf16_tflops is None:
-        return f"{gpu.name} cannot reckon in bf16", ("--precision fp32", *others)
+        in_fp32 = need(recipe.model_copy(update={"precision": "fp32"}), gpus, sharding) <= room
+        return f"{gpu.name} cannot reckon in bf16", (*(["--precision fp32"] if in_fp32 else []), *others)
     if total <= room:
         return None, ()
     changes: dict[str, dict[str, object]] = {}

@@ -109,6 +109,7 @@ def test_a_gpu_without_bf16_is_told_even_where_memory_is_enough() -> None:
     assert reckoned.problem == "T4 cannot reckon in bf16"
     assert "--precision fp32" in reckoned.mends
     assert run(small, "T4", precision="fp32").fits
+    assert run(LLAMA_8B, "T4").mends == ("one L4",)
 
 
 def test_weights_are_sharded_only_where_they_do_not_fit_whole() -> None:

@@ -5,7 +5,7 @@ import pytest
 from schemas.errors import UsageError
 from schemas.training import Preset, Recipe
 from tests.train.model_configs import CONFIGS
-from train.estimate import estimate
+from train.estimate import estimate, memory
 from train.gpus import find_gpu
 from train.preset import PACKAGED, load_preset, parse_preset, preset_names
 from train.shape import shape_of
@@ -124,3 +124,15 @@ def test_a_file_that_is_not_there_or_no_text_is_told_in_one_line(tmp_path: Path)
         load_preset(str(tmp_path / "bytes.yaml"))
     with pytest.raises(UsageError, match="cannot be read"):
         load_preset(f"{tmp_path}/")
+
+
+@pytest.mark.parametrize("name", ON_GPUS)
+def test_the_docs_say_what_is_reckoned(name: str) -> None:
+    preset = load_preset(name)
+    gigabytes = [sum(part.gb for part in preset.memory)]
+    if preset.recipe.method == "lora":
+        quantised = preset.recipe.model_copy(update={"method": "qlora"})
+        gigabytes.append(sum(part.gb for part in memory(preset.shape, quantised, 1, preset.recipe.max_tokens)))
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+    assert [cell.strip() for cell in row.split("|")[4:-1] if cell.strip()] == [f"{size:.1f}" for size in gigabytes]
