@@ -120,8 +120,11 @@ def load_tokenizer(config: RunConfig) -> "PreTrainedTokenizerBase":
 
 def _set_up(config: RunConfig) -> None:
     import torch
+    from accelerate import PartialState
     from transformers import set_seed
 
+    # Made here: until it is, a process on a CPU does not know of the others.
+    PartialState(cpu=find_device().kind == "cpu")
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
