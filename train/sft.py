@@ -120,11 +120,8 @@ def load_tokenizer(config: RunConfig) -> "PreTrainedTokenizerBase":
 
 def _set_up(config: RunConfig) -> None:
     import torch
-    from accelerate import PartialState
     from transformers import set_seed
 
-    # Made here: until it is, a process on a CPU does not know of the others.
-    PartialState(cpu=find_device().kind == "cpu")
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
@@ -276,15 +273,18 @@ def _samples(rows: Sequence[SftRow], before: Sequence[str], after: Sequence[str]
 
 
 def _processes() -> int:
-    from accelerate import PartialState
-
-    return int(PartialState().num_processes)
+    return int(_state().num_processes)
 
 
 def _is_main() -> bool:
+    return bool(_state().is_main_process)
+
+
+def _state() -> Any:
+    """What this process knows of the others; on a CPU it has to be told that it is on one to know of any."""
     from accelerate import PartialState
 
-    return bool(PartialState().is_main_process)
+    return PartialState(cpu=find_device().kind == "cpu")
 
 
 def _nothing(line: str) -> None:
