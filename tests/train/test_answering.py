@@ -1,9 +1,12 @@
 """Answers in batches are those that prompts get one by one, in fp32 on a model with random weights."""
 
+import copy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from schemas.think import CLOSE, OPEN
 from tests.train.tiny import save_model
 from train.answering import answer
 
@@ -58,3 +61,43 @@ def test_progress_is_told_until_all_are_done_and_wrong_counts_are_refused(loaded
     assert seen == [1, 2, 3, 4]
     with pytest.raises(ValueError, match="max_new_tokens"):
         answer(*loaded, PROMPTS, [], 0, 3)
+
+
+class Scripted:
+    """A model that says the same tokens to every prompt."""
+
+    def __init__(self, config: Any, script: list[int]) -> None:
+        import torch
+
+        self.config, self.script, self.device, self.training = config, script, torch.device("cpu"), True
+
+    def __call__(self, input_ids: Any, attention_mask: Any, **_: Any) -> Any:
+        import torch
+
+        said = attention_mask.shape[1] - PROMPT_TOKENS
+        logits = torch.zeros(len(input_ids), 1, self.config.vocab_size)
+        logits[:, :, self.script[said]] = 1
+        return SimpleNamespace(logits=logits)
+
+    def eval(self) -> None:
+        self.training = False
+
+    def train(self, mode: bool) -> None:
+        self.training = mode
+
+
+PROMPT_TOKENS = 3
+
+
+def test_marks_of_thinking_are_shown_even_as_special_tokens_and_others_are_not(loaded: tuple[Any, Any]) -> None:
+    model, tokenizer = loaded
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.add_special_tokens({"additional_special_tokens": [OPEN, CLOSE]})
+    stop = tokenizer.eos_token_id
+    word = tokenizer("A", add_special_tokens=False).input_ids
+    script = [*tokenizer.convert_tokens_to_ids([OPEN, CLOSE]), *word, stop]
+    assert set(script) - set(word) <= set(tokenizer.all_special_ids)
+    scripted: Any = Scripted(model.config, script)
+    (said,) = answer(scripted, tokenizer, [[5, 6, 7]], [stop], 12, 1)
+    assert (said.text, said.stopped, said.new_tokens) == (f"{OPEN}{CLOSE}A", True, len(script))
+    assert scripted.training
