@@ -15,7 +15,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,6 +138,11 @@ def to_parquet(rows: Sequence[Row], kind: type[Row]) -> bytes:
         store_schema=True,
     )
     return sink.getvalue()
+
+
+def main_config(configs: Collection[str]) -> str:
+    """Which of a release's configs its rows are in: 'default', or a stranger's only one."""
+    return DEFAULT if DEFAULT in configs or len(configs) != 1 else next(iter(configs))
 
 
 def read_columns(paths: Sequence[Path]) -> list[dict[str, Any]]:

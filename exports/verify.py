@@ -9,7 +9,7 @@ never in a finding, and names are only where they are plain.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,6 +24,7 @@ from exports.layout import (
     PROVENANCE,
     Located,
     locate,
+    main_config,
     read_columns,
     rows_sha256,
 )
@@ -53,29 +54,34 @@ class Finding(NamedTuple):
 
 
 def verify(
-    folder: Path, structures: Mapping[str, Structure] | None = None, pools: Pools | None = None
+    folder: Path,
+    structures: Mapping[str, Structure] | None = None,
+    pools: Pools | None = None,
+    breaks: Callable[[SftRow, ProvenanceRow | None], Iterable[str]] = lambda row, told: (),
 ) -> list[Finding]:
     """Everything that is off in a release's folder, in a stable order.
 
     `structures` and `pools` (of all of these structures) let it hold labels against the reasoning's form; they are
-    the caller's, so a structure that it does not have is said to be unchecked. Raises ReleaseError where `folder` is
-    no folder; whatever is in it ends in a finding.
+    the caller's, so a structure that it does not have is said to be unchecked. `breaks`: what a row that is one user
+    and one assistant message breaks of the caller's own rules, in words without the row's text. Raises ReleaseError
+    where `folder` is no folder; whatever is in it ends in a finding.
     """
     located = locate(folder)
     findings = [Finding(plain(where), what) for where, what in located.problems]
     read = dict(_read(folder, located, findings))
-    main = DEFAULT if DEFAULT in read or len(read) != 1 else next(iter(read))
+    main = main_config(read)
     if not any(read.get(main, {}).values()):
         return [*findings, Finding("", "no rows: no Parquet file of a config 'default'")]
     manifest = _manifest(folder, findings)
     rows = {side: list(_valid(held, SftRow, findings)) for side, held in read[main].items()}
     told = {side: list(_valid(held, ProvenanceRow, findings)) for side, held in read.get(PROVENANCE, {}).items()}
     untouched = {one.id for held in told.values() for one in held if not one.edited_stages}
-    findings += alike(_of_rows(rows, structures or {}, pools or {}, untouched))
-    findings += alike(_of_provenance(rows, told, manifest))
+    findings += _alike(_of_rows(rows, structures or {}, pools or {}, untouched))
+    findings += _alike(_of_provenance(rows, told, manifest))
+    findings += _alike(_of_rules(rows, told, breaks))
     for config, held in read.items():
         if config not in (main, PROVENANCE):
-            findings += alike(_of_rendered(config, rows, held))
+            findings += _alike(_of_rendered(config, rows, held))
     unreviewed = sum(one.decided_by != "person" for held in told.values() for one in held) if told else None
     if manifest:
         findings += _of_manifest(folder, manifest, read, rows, unreviewed)
@@ -88,12 +94,6 @@ def verify(
 def plain(name: str) -> str:
     """A name that came with a release, or words about one, as it may be shown: escaped where it is not plain."""
     return name if re.fullmatch(r"[\w ./:;,'()=-]{1,200}", name, re.ASCII) else ascii(name[:200])
-
-
-def rows_of_folder(folder: Path, config: str, kind: type[_Row]) -> list[_Row]:
-    """The rows of a config that are of that kind, whatever split they are in; what is none is `verify`'s to tell."""
-    splits = dict(_read(folder, locate(folder), [])).get(config, {})
-    return [row for held in splits.values() for row in _valid(held, kind, [])]
 
 
 def size_category(rows: int) -> str:
@@ -149,7 +149,7 @@ def _valid(held: Sequence[Columns], kind: type[_Row], findings: list[Finding]) -
             yield kind.model_validate({name: row[name] for name in kind.model_fields})
         except ValidationError as error:
             broken.append(Finding(plain(str(row.get("id", number))), f"not a {kind.__name__}: {_first(error)}"))
-    findings += alike(broken)
+    findings += _alike(broken)
 
 
 def _of_rows(
@@ -201,6 +201,19 @@ def _of_provenance(
             for what in of_provenance(row, by_id[row.id], manifest is not None and manifest.harmful_traces):
                 yield Finding(plain(row.id), what)
     yield from _strangers(PROVENANCE, rows, {side: [one.id for one in held] for side, held in told.items()})
+
+
+def _of_rules(
+    rows: Mapping[str, Sequence[SftRow]],
+    told: Mapping[str, Sequence[ProvenanceRow]],
+    breaks: Callable[[SftRow, ProvenanceRow | None], Iterable[str]],
+) -> Iterator[Finding]:
+    for side, held in rows.items():
+        by_id = {one.id: one for one in told.get(side, ())}
+        for row in held:
+            if [message.role for message in (*row.prompt, *row.completion)] == ["user", "assistant"]:
+                for what in breaks(row, by_id.get(row.id)):
+                    yield Finding(plain(row.id), what)
 
 
 def _of_rendered(config: str, rows: Mapping[str, Sequence[SftRow]], held: BySplit) -> Iterator[Finding]:
@@ -301,7 +314,7 @@ def _of_licence(said: object, rows: Sequence[SftRow]) -> Iterator[Finding]:
             yield Finding(CARD, f"license: the rows' own licences come to {combined}")
 
 
-def alike(findings: Iterable[Finding]) -> list[Finding]:
+def _alike(findings: Iterable[Finding]) -> list[Finding]:
     """At most `MOST_ALIKE` of the findings that say the same of different rows, and how many more there are."""
     kept: list[Finding] = []
     counts: Counter[str] = Counter()

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from curation.structures import load_pools, load_structure, structure_names
 from schemas.errors import UsageError
 from schemas.hub import hub_address, parse_repo
 from schemas.release import ProvenanceRow, SftRow
-from schemas.structure import Pools, Structure
 
 if TYPE_CHECKING:
     from exports.verify import Finding
@@ -37,14 +36,8 @@ def command(project: Path, release: str, as_json: bool) -> None:
       curate verify org/name
       curate verify org/name@v1 --json
     """
-    from exports.verify import verify
-
-    pools = load_pools(project)
-    structures = {name: load_structure(name, project) for name in structure_names(project)}
     with tempfile.TemporaryDirectory() as passing:
-        folder = find_folder(project, release, Path(passing))
-        findings = verify(folder, structures, pools)
-        findings += _break_rules(folder, structures, pools)
+        findings = look(project, find_folder(project, release, Path(passing)))
     off = [one for one in findings if not one.unchecked]
     if as_json:
         click.echo(json.dumps([one._asdict() for one in findings], indent=2))
@@ -58,20 +51,20 @@ def command(project: Path, release: str, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-def _break_rules(folder: Path, structures: Mapping[str, Structure], pools: Pools) -> "list[Finding]":
-    """Rows whose text a check would have blocked, were it a draft; those that are no rows were found before."""
+def look(project: Path, folder: Path) -> "list[Finding]":
+    """All that is off in a release's folder, by the project's structures and the checks that a row's text can break."""
     from curation.recheck import recheck
-    from exports.layout import DEFAULT, PROVENANCE
-    from exports.verify import Finding, alike, plain, rows_of_folder
+    from exports.verify import verify
 
-    rows, told = rows_of_folder(folder, DEFAULT, SftRow), rows_of_folder(folder, PROVENANCE, ProvenanceRow)
-    by_id = {one.id: one for one in told}
-    return alike(
-        Finding(plain(row.id), f"breaks the rule {rule.name}: {rule.why}")
-        for row in rows
-        if row.structure in structures and [message.role for message in row.completion] == ["assistant"]
-        for rule in recheck(row, by_id.get(row.id), structures[row.structure], pools)
-    )
+    pools = load_pools(project)
+    structures = {name: load_structure(name, project) for name in structure_names(project)}
+
+    def breaks(row: SftRow, told: ProvenanceRow | None) -> Iterator[str]:
+        if row.structure in structures:
+            for rule in recheck(row, told, structures[row.structure], pools):
+                yield f"breaks the rule {rule.name}: {rule.why}"
+
+    return verify(folder, structures, pools, breaks)
 
 
 def _outcome(off: int, unchecked: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 from exports.layout import CARD, MANIFEST, locate
 from exports.verify import MOST_ALIKE, Finding, size_category, verify
 from schemas.errors import ReleaseError
+from schemas.release import ProvenanceRow, SftRow
 from tests.exports.broken_release import Columns, change, check, empty_answer, wrong
 from tests.exports.release_folder import SETTINGS, write
 from tests.release_rows import HOSTILE, few, many
@@ -87,6 +88,18 @@ def test_without_a_manifest_all_else_is_checked_and_what_is_not_is_said(folder: 
     assert check(folder) == [Finding(MANIFEST, "is not there: hashes and counts could not be checked", unchecked=True)]
     change(folder, empty_answer)
     assert "the answer is empty" in [finding.what for finding in wrong(folder)]
+
+
+def test_what_breaks_a_rule_of_the_callers_is_found_with_the_provenance_of_the_same_row(sound: Path) -> None:
+    asked = []
+
+    def breaks(row: SftRow, told: ProvenanceRow | None) -> list[str]:
+        asked.append((row.id, told.id if told else None))
+        return ["breaks a rule"] if len(asked) == 1 else []
+
+    assert [one for one in verify(sound, breaks=breaks) if not one.unchecked] == [Finding(asked[0][0], "breaks a rule")]
+    assert len(asked) > 1
+    assert all(row == told for row, told in asked)
 
 
 def test_a_structure_that_is_not_known_is_said_to_be_unchecked(sound: Path) -> None:

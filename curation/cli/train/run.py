@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from curation.cli.console import visible
-from curation.cli.verify import find_folder
+from curation.cli.verify import find_folder, look
 from schemas.errors import TrainError, UsageError
 from schemas.release import SftRow
+from schemas.settings import EMBEDDED
 from schemas.training import Preset, Recipe, RunConfig, RunRecord
 
 if TYPE_CHECKING:
     from train.estimate import Estimate
-
-EMBEDDED = "embedded"
 
 
 @click.command("run")
@@ -146,13 +145,10 @@ class _Given(NamedTuple):
 
 def _read(project: Path, release: str, passing: Path) -> _Given:
     """The release's rows. Raises TrainError where it does not keep its promises or has nothing to train."""
-    from curation.structures import load_pools, load_structure, structure_names
-    from exports.layout import DEFAULT, locate, read_columns, rows_sha256
-    from exports.verify import verify
+    from exports.layout import locate, main_config, read_columns, rows_sha256
 
     folder = find_folder(project, release, passing)
-    structures = {name: load_structure(name, project) for name in structure_names(project)}
-    off = [one for one in verify(folder, structures, load_pools(project)) if not one.unchecked]
+    off = [one for one in look(project, folder) if not one.unchecked]
     if off:
         first = ": ".join(filter(None, (off[0].where, off[0].what)))
         more = f" and {len(off) - 1} more" if len(off) > 1 else ""
@@ -161,7 +157,7 @@ def _read(project: Path, release: str, passing: Path) -> _Given:
         config: {side: read_columns(paths) for side, paths in splits.items()}
         for config, splits in locate(folder).files.items()
     }
-    main = columns.get(DEFAULT) or next(iter(columns.values()))
+    main = columns[main_config(columns)]
     rows = {side: [_row(told) for told in main.get(side, ())] for side in ("train", "test")}
     if not rows["train"]:
         raise TrainError(f"{release}: has no rows in a split 'train'")
