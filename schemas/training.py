@@ -56,6 +56,10 @@ class Recipe(Frozen):
             raise ValueError(f"batch_rows ({self.batch_rows}) is no multiple of device_rows ({self.device_rows})")
         return self
 
+    def accumulated(self, devices: int) -> int:
+        """Batches of `device_rows` that each device adds up to a step. Proof: they come to `batch_rows`."""
+        return self.batch_rows // (self.device_rows * devices)
+
 
 class Shape(Frozen):
     """A decoder-only transformer's sizes, as its config.json names them."""

@@ -18,6 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.errors import TrainError
+from train.record import put
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,16 +76,10 @@ def write_curve(points: Sequence[Point], folder: Path, rows: int | None = None) 
     """
     told = sorted({point.step: point for point in points}.values())
     try:
-        _put(folder / CSV, _table(told).encode("ascii"))
-        _put(folder / PICTURE, _draw(told, rows))
+        put(folder / CSV, _table(told).encode("ascii"))
+        put(folder / PICTURE, _draw(told, rows))
     except OSError as error:
         raise TrainError(f"{folder}: the loss curve cannot be written: {error.strerror or error}") from None
-
-
-def _put(path: Path, data: bytes) -> None:
-    passing = path.with_name(f".{path.name}.partial")
-    passing.write_bytes(data)
-    passing.replace(path)
 
 
 def _table(points: Sequence[Point]) -> str:

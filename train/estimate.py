@@ -315,8 +315,7 @@ def _time(
     """Optimizer steps, floating-point work of the whole run, and its seconds, at best and at worst."""
     sequences = rows if not recipe.packing else math.ceil(tokens / recipe.max_tokens)
     passes = math.ceil(sequences / (recipe.device_rows * gpus))
-    accumulated = recipe.batch_rows // (recipe.device_rows * gpus)
-    steps = math.ceil(math.ceil(passes / accumulated) * recipe.epochs)
+    steps = math.ceil(math.ceil(passes / recipe.accumulated(gpus)) * recipe.epochs)
     flops = tokens * recipe.epochs * _flops_of_a_token(shape, recipe, tokens / rows)
     # Where it cannot reckon in bf16, the time is that of fp32.
     speed = gpu.bf16_tflops if recipe.precision == "bf16" and gpu.bf16_tflops else gpu.fp32_tflops

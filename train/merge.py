@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from schemas.errors import TrainError
+from train.loading import load_model
 from train.record import MODEL, read_config, read_record
 
 
@@ -23,15 +24,10 @@ def merge(run: Path, out: Path) -> None:
         raise TrainError(f"{out}: is there already; choose another --out")
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    try:
-        # Added up in fp32: an adapter's change of 1e-5 would be lost in bf16 before the sum is rounded once.
-        base = AutoModelForCausalLM.from_pretrained(
-            config.model_path, revision=config.model_revision, dtype=torch.float32
-        )
-    except (OSError, ValueError) as error:
-        raise TrainError(f"model {config.model}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+    # Added up in fp32: an adapter's change of 1e-5 would be lost in bf16 before the sum is rounded once.
+    base = load_model(config, dtype=torch.float32)
     merged = PeftModel.from_pretrained(base, str(run / MODEL)).merge_and_unload()
     if config.recipe.precision == "bf16":
         merged = merged.to(torch.bfloat16)

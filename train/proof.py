@@ -79,8 +79,7 @@ def steps_of(lengths: Sequence[int], recipe: Recipe, devices: int = 1) -> int:
         )
     sequences = packed(lengths, recipe.max_tokens) if recipe.packing else len(lengths)
     batches = math.ceil(math.ceil(sequences / recipe.device_rows) / devices)
-    accumulated = recipe.batch_rows // (recipe.device_rows * devices)
-    return math.ceil(recipe.epochs * math.ceil(batches / accumulated))
+    return math.ceil(recipe.epochs * math.ceil(batches / recipe.accumulated(devices)))
 
 
 def packed(lengths: Sequence[int], max_tokens: int) -> int:

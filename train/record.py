@@ -65,19 +65,21 @@ def read_rows(path: Path) -> list[SftRow]:
     return [SftRow.model_validate_json(line) for line in path.read_text("utf-8").splitlines() if line]
 
 
-def write(path: Path, value: BaseModel) -> None:
-    """A value as JSON, whole or not at all."""
+def put(path: Path, data: bytes) -> None:
+    """A file, whole or not at all."""
     passing = path.with_name(f".{path.name}.partial")
-    passing.write_text(value.model_dump_json(indent=2) + "\n", "utf-8")
+    passing.write_bytes(data)
     passing.replace(path)
+
+
+def write(path: Path, value: BaseModel) -> None:
+    """A value as JSON."""
+    put(path, (value.model_dump_json(indent=2) + "\n").encode())
 
 
 def write_lines(path: Path, values: Iterable[BaseModel]) -> None:
-    """Values as JSON Lines, whole or not at all; every character beyond ASCII is escaped, so a line is a line."""
-    passing = path.with_name(f".{path.name}.partial")
-    with passing.open("w", encoding="ascii") as file:
-        file.writelines(json.dumps(value.model_dump(mode="json")) + "\n" for value in values)
-    passing.replace(path)
+    """Values as JSON Lines; every character beyond ASCII is escaped, so a line is a line."""
+    put(path, "".join(json.dumps(value.model_dump(mode="json")) + "\n" for value in values).encode("ascii"))
 
 
 def write_samples(folder: Path, samples: Sequence[Sample]) -> None:

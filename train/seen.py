@@ -8,12 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from train.templates import Encoded
+from train.templates import MASKED, Encoded
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-IGNORED = -100
 
 Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
 
@@ -31,7 +29,7 @@ class Seen:
             at = 0
             for length in example.get("seq_lengths") or [len(example["input_ids"])]:
                 tokens = tuple(example["input_ids"][at : at + length])
-                if any(label != IGNORED for label in example["labels"][at : at + length]):
+                if any(label != MASKED for label in example["labels"][at : at + length]):
                     self.times[self._ids[tokens]] += 1
                 at += length
         return self._collate(examples)
@@ -56,6 +54,6 @@ def fill_up(dataset: "Dataset", share: int) -> "Dataset":
     if not (missing := -len(dataset) % share):
         return dataset
     ids = min(dataset["input_ids"], key=len)
-    blank = {"input_ids": ids, "labels": [IGNORED] * len(ids), "seq_lengths": [len(ids)]}
+    blank = {"input_ids": ids, "labels": [MASKED] * len(ids), "seq_lengths": [len(ids)]}
     blanks = [{name: blank[name] for name in dataset.column_names}] * missing
     return concatenate_datasets([dataset, Dataset.from_list(blanks, features=dataset.features)])

@@ -8,6 +8,7 @@ optimizer and checkpoints are TRL's and Transformers'.
 """
 
 import errno
+import hashlib
 import math
 import platform
 import resource
@@ -25,6 +26,7 @@ from schemas.training import Proof, RunConfig, RunRecord, Sample
 from train.answering import answer
 from train.curve import write_curve
 from train.device import choose_attention, choose_kernels, find_device
+from train.loading import load_model, load_tokenizer
 from train.progress import Log, Say
 from train.proof import prove
 from train.record import (
@@ -74,13 +76,13 @@ def run(folder: Path, say: Say = print, started: float | None = None) -> RunReco
     trainer.add_callback(log.callback())
     checkpoint = last_checkpoint(folder)
     _train(trainer, checkpoint, folder)
-    say_times = seen.times_a_row([row.id for row in rows])
+    times_a_row = seen.times_a_row([row.id for row in rows])
     trainer.save_model(str(folder / MODEL))
     if _is_main():
         tokenizer.save_pretrained(str(folder / MODEL))
         write_curve(log.points, folder, rows=len(rows))
-    trained = trainer.model
-    after = _answers(trained, tokenizer, form, config, asked)
+    _state().wait_for_everyone()  # one of them has written the weights that all of them hash
+    after = _answers(trainer.model, tokenizer, form, config, asked)
     record = RunRecord(
         config=config,
         proof=proof,
@@ -97,7 +99,7 @@ def run(folder: Path, say: Say = print, started: float | None = None) -> RunReco
         first_loss=log.points[0].loss,
         final_loss=log.points[-1].loss,
         weights_sha256=_weights_sha256(folder / MODEL),
-        times_a_row=say_times,
+        times_a_row=times_a_row,
         trained_ids=tuple(row.id for row in rows),
         trained_families=tuple(sorted({row.family for row in rows})),
         trained_sources=tuple(sorted({row.source for row in rows})),
@@ -106,16 +108,6 @@ def run(folder: Path, say: Say = print, started: float | None = None) -> RunReco
         write_samples(folder, _samples(asked, before, after))
         write(folder / RECORD, record)
     return record
-
-
-def load_tokenizer(config: RunConfig) -> "PreTrainedTokenizerBase":
-    """The model's tokenizer. Raises TrainError where there is none."""
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(config.model_path, revision=config.model_revision)
-    except (OSError, ValueError) as error:
-        raise TrainError(f"model {config.model}: no tokenizer that can be loaded: {_line(error)}") from None
 
 
 def _set_up(config: RunConfig) -> None:
@@ -129,7 +121,6 @@ def _set_up(config: RunConfig) -> None:
 
 def _load(config: RunConfig, say: Say) -> tuple["PreTrainedTokenizerBase", "PreTrainedModel", Form]:
     import torch
-    from transformers import AutoModelForCausalLM
 
     tokenizer = load_tokenizer(config)
     form = form_of(tokenizer, config.model)
@@ -138,10 +129,12 @@ def _load(config: RunConfig, say: Say) -> tuple["PreTrainedTokenizerBase", "PreT
     attention = choose_attention(device)
     if _is_main():
         say(f"device: {device.name}; {attention.why}")
-    settings: dict[str, Any] = {"attn_implementation": attention.implementation}
     # All weights are trained in fp32 and reckoned with in bf16: a step of 1e-5 is lost in bf16's eight bits.
     frozen = recipe.method != "full" and recipe.precision == "bf16"
-    settings["dtype"] = torch.bfloat16 if frozen else torch.float32
+    settings: dict[str, Any] = {
+        "attn_implementation": attention.implementation,
+        "dtype": torch.bfloat16 if frozen else torch.float32,
+    }
     if choose_kernels(device):
         settings["use_kernels"] = True
     if recipe.method == "qlora":
@@ -154,11 +147,7 @@ def _load(config: RunConfig, say: Say) -> tuple["PreTrainedTokenizerBase", "PreT
             bnb_4bit_compute_dtype=torch.bfloat16 if recipe.precision == "bf16" else torch.float32,
             bnb_4bit_quant_storage=torch.bfloat16,  # FSDP shards one dtype only
         )
-    try:
-        model = AutoModelForCausalLM.from_pretrained(config.model_path, revision=config.model_revision, **settings)
-    except (OSError, ValueError) as error:
-        raise TrainError(f"model {config.model}: cannot be loaded: {_line(error)}") from None
-    return tokenizer, model, form
+    return tokenizer, load_model(config, **settings), form
 
 
 def _trainer(
@@ -175,11 +164,10 @@ def _trainer(
     recipe = config.recipe
     columns = [{"input_ids": row.input_ids, "labels": row.labels} for row in encoded]
     on_cpu = find_device().kind == "cpu"
-    accumulated = max(1, recipe.batch_rows // (recipe.device_rows * _processes()))
     arguments = SFTConfig(
         output_dir=str(folder / CHECKPOINTS),
         per_device_train_batch_size=recipe.device_rows,
-        gradient_accumulation_steps=accumulated,
+        gradient_accumulation_steps=recipe.accumulated(_processes()),
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule,
@@ -322,8 +310,7 @@ def _peak_memory() -> int:
 
 
 def _weights_sha256(folder: Path) -> str:
-    import hashlib
-
+    import torch
     from safetensors import safe_open
 
     digest = hashlib.sha256()
@@ -332,18 +319,8 @@ def _weights_sha256(folder: Path) -> str:
             for name in sorted(file.keys()):
                 tensor = file.get_tensor(name).contiguous()
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-                digest.update(tensor.view(-1).view(_bytes()).numpy().tobytes())
+                digest.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -26,16 +26,6 @@ def model(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def tokenizer(model: str) -> Any:
-    return shared_tokenizer(model)
-
-
-@pytest.fixture
-def form(tokenizer: Any, model: str) -> Form:
-    return form_of(tokenizer, model)
-
-
 def proven(tokenizer: Any, form: Form, encoded: Sequence[Encoded], rows: Sequence[SftRow] = ROWS) -> Proof:
     return prove(tokenizer, form, rows, encoded, RECIPE)
 

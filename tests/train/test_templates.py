@@ -51,16 +51,6 @@ def model(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def tokenizer(model: str) -> Any:
-    return shared_tokenizer(model)
-
-
-@pytest.fixture
-def form(tokenizer: Any, model: str) -> Form:
-    return form_of(tokenizer, model)
-
-
 def given_of(tokenizer: Any, one: Encoded) -> str:
     masked = one.labels.count(MASKED)
     return str(tokenizer.decode(one.input_ids[:masked]))
