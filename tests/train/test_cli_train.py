@@ -80,3 +80,20 @@ def test_memory_and_time_are_reckoned_without_a_gpu_or_weights(release: Path) ->
     assert told["fits"] is True
     assert 16 < told["total_gb"] < 80
     assert told["seconds_low"] < told["seconds_high"]
+
+
+def test_weights_that_no_gpu_holds_are_reckoned_as_shared_unless_told_otherwise(release: Path) -> None:
+    words = (
+        "train",
+        release,
+        "--preset",
+        "r1-distill-qwen-32b",
+        "--method",
+        "full",
+        "--gpus",
+        8,
+        "--estimate",
+        "--json",
+    )
+    assert json.loads(curate(*words).stdout)["sharding"] == "fsdp2"
+    assert json.loads(curate(*words, "--sharding", "none").stdout)["sharding"] == "none"

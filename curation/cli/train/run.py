@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option("--report-to", multiple=True, type=click.Choice(["tensorboard", "trackio", "wandb"]))
 @click.option("--gpus", type=click.IntRange(1), help="Start as many processes, one a GPU, by accelerate.")
-@click.option("--sharding", type=click.Choice(["none", "fsdp2", "zero3"]), default="none", show_default=True)
+@click.option("--sharding", type=click.Choice(["none", "fsdp2", "zero3"]), help="How GPUs share the weights.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, from its last whole checkpoint.")
 @click.option("--estimate", "only_estimate", is_flag=True, help="Memory and time on --gpu; nothing is loaded.")
 @click.option("--gpu", default="A100-80", show_default=True, help="The GPU to reckon with.")
@@ -121,9 +121,10 @@ def command(
     elif _finished(folder):
         raise TrainError(f"{folder}: is finished already; choose another --out for a new run")
     if gpus and gpus > 1:
+        from train.device import find_device
         from train.launch import command as launch
 
-        words = launch(folder, gpus, sharding)
+        words = launch(folder, gpus, sharding or "none", cpu=find_device().kind == "cpu")
         click.echo(f"$ {shlex.join(words)}", err=True)
         code = subprocess.run(words, check=False).returncode  # noqa: S603 - no shell
         if code:
@@ -188,8 +189,7 @@ def _estimate(preset: Preset, recipe: Recipe, gpu: str, gpus: int, sharding: Any
 
     # Four characters a token, as English has them; --estimate loads no tokenizer.
     lengths = [(len(row.instruction) + len(row.response)) // 4 for row in given.rows]
-    kind = None if sharding == "none" and gpus == 1 else sharding
-    return estimate(preset.shape, recipe, find_gpu(gpu), gpus, len(lengths), sum(lengths), max(lengths), kind)
+    return estimate(preset.shape, recipe, find_gpu(gpu), gpus, len(lengths), sum(lengths), max(lengths), sharding)
 
 
 def _show_estimate(found: "Estimate", as_json: bool) -> None:
@@ -211,7 +211,7 @@ def _require_device(preset: Preset, recipe: Recipe, given: _Given) -> None:
     from train.device import find_device, require
 
     device = find_device()
-    total = _estimate(preset, recipe, "A100-80", 1, "none", given).total_gb
+    total = _estimate(preset, recipe, "A100-80", 1, None, given).total_gb
     needs = f"it would take about {total:.0f} GB of one"
     require(device, recipe, preset, needs)
 
@@ -231,7 +231,7 @@ def _report(folder: Path, *, as_json: bool) -> None:
         click.echo(record.model_dump_json(indent=2))
         return
     for line in _lines(record):
-        click.echo(visible(line, one_line=True))
+        click.echo(visible(line))
     click.echo(f"next: curate train merge {shlex.quote(str(folder))}")
 
 
