@@ -113,7 +113,9 @@ def run(folder: Path, say: Say = print, started: float | None = None) -> RunReco
 def _set_up(config: RunConfig) -> None:
     import torch
     from transformers import set_seed
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
@@ -159,6 +161,7 @@ def _trainer(
     tokenizer: "PreTrainedTokenizerBase",
 ) -> tuple[Any, Seen]:
     from datasets import Dataset
+    from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     recipe = config.recipe
@@ -204,6 +207,7 @@ def _trainer(
         processing_class=tokenizer,
         peft_config=_adapter(config) if recipe.method != "full" else None,
     )
+    trainer.remove_callback(PrinterCallback)  # our log tells people of the same steps
     # After TRL's own preparation, which drops rows that train nothing.
     if _processes() > 1:
         trainer.train_dataset = fill_up(trainer.train_dataset, recipe.device_rows * _processes())
