@@ -16,9 +16,9 @@ import jinja2
 import yaml
 
 from schemas.markdown import Markup, block, code, inline, public_name
+from schemas.settings import EMBEDDED
 from schemas.training import Recipe, RunConfig, RunRecord
 
-EMBEDDED = "embedded"
 EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 EMBEDDED_LICENCE = "apache-2.0"
 

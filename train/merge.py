@@ -5,8 +5,9 @@ import tempfile
 from pathlib import Path
 
 from schemas.errors import TrainError
+from train.card import write_card
 from train.loading import load_model
-from train.record import MODEL, read_config, read_record
+from train.record import CARD, MODEL, put, read_config, read_record
 
 
 def merge(run: Path, out: Path) -> None:
@@ -16,7 +17,8 @@ def merge(run: Path, out: Path) -> None:
     its `model` folder is such a model already), where `out` is there already, or where there is no room.
     """
     config = read_config(run)
-    if read_record(run) is None:
+    record = read_record(run)
+    if record is None:
         raise TrainError(f"{run}: is not finished; go on with it by --resume")
     if config.recipe.method == "full":
         raise TrainError(f"{run}: trained all weights, so there is no adapter: {run / MODEL} is the model")
@@ -37,6 +39,7 @@ def merge(run: Path, out: Path) -> None:
         part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
         merged.save_pretrained(str(part))
         AutoTokenizer.from_pretrained(str(run / MODEL)).save_pretrained(str(part))
+        put(part / CARD, write_card(record, merged=True).encode())
         part.chmod(0o755)
         part.rename(out)
     except OSError as error:

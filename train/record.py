@@ -9,7 +9,7 @@ runs/NAME/
   log.jsonl, loss.csv, loss.png
   samples.jsonl          before and after, benign prompts
   samples.harmful.jsonl  the same of harmful prompts: stays on this machine
-  model/                 the adapter, or all weights, with the tokenizer
+  model/                 the adapter, or all weights, with the tokenizer and a card
   record.json            schemas.training.RunRecord, last of all: a run without it is not finished
 """
 
@@ -27,7 +27,7 @@ from schemas.training import RunConfig, RunRecord, Sample
 
 CONFIG, ROWS, TEST, PROOF, RECORD = "config.json", "rows.jsonl", "test.jsonl", "proof.json", "record.json"
 LOG, SAMPLES, HARMFUL_SAMPLES = "log.jsonl", "samples.jsonl", "samples.harmful.jsonl"
-MODEL, CHECKPOINTS = "model", "checkpoints"
+MODEL, CARD, CHECKPOINTS = "model", "README.md", "checkpoints"
 COMPLETE = "complete"
 """A file that a checkpoint gets when it has been written to its end."""
 

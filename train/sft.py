@@ -24,12 +24,14 @@ from schemas.errors import CurateError, TrainError
 from schemas.release import SftRow
 from schemas.training import Proof, RunConfig, RunRecord, Sample
 from train.answering import answer
+from train.card import write_card
 from train.curve import write_curve
 from train.device import choose_attention, choose_kernels, find_device
 from train.loading import load_model, load_tokenizer
 from train.progress import Log, Say
 from train.proof import prove
 from train.record import (
+    CARD,
     CHECKPOINTS,
     LOG,
     MODEL,
@@ -39,6 +41,7 @@ from train.record import (
     TEST,
     drop_broken_checkpoints,
     last_checkpoint,
+    put,
     read_config,
     read_rows,
     write,
@@ -106,6 +109,8 @@ def run(folder: Path, say: Say = print, started: float | None = None) -> RunReco
     )
     if _is_main():
         write_samples(folder, _samples(asked, before, after))
+        # In the place of PEFT's, a form to fill in that names a folder of this machine.
+        put(folder / MODEL / CARD, write_card(record).encode())
         write(folder / RECORD, record)
     return record
 

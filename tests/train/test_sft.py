@@ -113,6 +113,9 @@ def test_a_merged_model_says_what_the_adapted_one_says(tmp_path: Path, whole: Pa
     adapted = PeftModel.from_pretrained(base, str(whole / "model"))
     ids = torch.tensor([[5, 6, 7, 8]])
     merged = AutoModelForCausalLM.from_pretrained(str(out))
+    assert "- alttrain\n" in (whole / "model" / "README.md").read_text().partition("# ")[0]
+    for card in (whole / "model" / "README.md", out / "README.md"):
+        assert str(Path(record_of(whole).config.model_path)) not in card.read_text()
     assert torch.allclose(adapted(ids).logits, merged(ids).logits, atol=1e-4)
     with pytest.raises(TrainError, match="is there already"):
         merge(whole, out)
