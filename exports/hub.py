@@ -8,26 +8,28 @@ one that was cut off anywhere, and one that finds everything there commits nothi
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-from huggingface_hub.hf_api import DatasetInfo
+from huggingface_hub.hf_api import DatasetInfo, ModelInfo
 
 from exports.dataset import file_sha256
-from exports.hub_connection import CONFLICTS, DATASET, FIRST_WAIT_SECONDS, Hub, Say, ask, connect
+from exports.hub_connection import CONFLICTS, DATASET, FIRST_WAIT_SECONDS, MODEL, Hub, Say, ask, connect
 from exports.hub_files import (
     ATTRIBUTES,
     Difference,
     Meant,
     There,
+    amount,
+    commit,
     download,
     earlier_release,
     equal_releases,
     find_difference,
     look,
+    paths_of,
     read_release,
     some,
 )
@@ -35,6 +37,8 @@ from exports.layout import CARD, MANIFEST
 from schemas.errors import ReleaseError
 from schemas.hub import MAIN, parse_bare_repo, parse_repo, require_release_name
 from schemas.release import Manifest
+
+Info = DatasetInfo | ModelInfo
 
 
 class PushResult(NamedTuple):
@@ -85,7 +89,7 @@ def push(
         raise ReleaseError(f"{folder}: {rows} no decision of a person; review them, or push with --allow-unreviewed")
     hub = connect(name, say, writes=True, first_wait_seconds=first_wait_seconds)
     readers = _Readers(private, gated, manifest.harmful_traces)
-    info = ask(hub, lambda: _find(hub))
+    info = ask(hub, lambda: find(hub))
     _check_readers(hub, info, readers)
     if dry_run:
         return _rehearse(hub, info, readers, manifest, meant, tag)
@@ -117,7 +121,7 @@ def fetch(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as nearby:
             there = ask(hub, lambda: look(hub, revision or MAIN), first=True)
             paths = [path for path in there.files if path != ATTRIBUTES]
-            say(f"{hub.repo}: downloading {_amount(there.files[path].size for path in paths)}")
+            say(f"{hub.repo}: downloading {amount(there.files[path].size for path in paths)}")
             whole = Path(nearby) / "whole"
             whole.mkdir()
             download(hub, there.revision, paths, whole)
@@ -143,34 +147,41 @@ class _Readers(NamedTuple):
         return "manual" if self.harmful_traces else "auto"
 
 
-def _find(hub: Hub) -> DatasetInfo | None:
+def find(hub: Hub) -> Info | None:
+    """What the Hub tells of the repository; None where there is none."""
     try:
-        return hub.api.dataset_info(hub.repo)
+        return hub.api.model_info(hub.repo) if hub.kind == MODEL else hub.api.dataset_info(hub.repo)
     except GatedRepoError:  # the client has it as one that is not there
         raise
     except RepositoryNotFoundError:
         return None
 
 
-def _check_readers(hub: Hub, info: DatasetInfo | None, readers: _Readers) -> None:
+def _check_readers(hub: Hub, info: Info | None, readers: _Readers) -> None:
     """Raises ReleaseError where more people could read it than was asked for."""
     if readers.harmful_traces and not readers.gated and not (info and info.gated):
         raise ReleaseError(
             f"{hub.repo}: the release holds original traces of harmful rows, which go only where readers have to ask:"
             " push with --gated, or export without them"
         )
-    if info and readers.private and not info.private:
+    if info:
+        require_readers(hub, info, readers.private)
+
+
+def require_readers(hub: Hub, info: Info, private: bool) -> None:
+    """Raises ReleaseError where everyone could read what is to be private."""
+    if private and not info.private:
         raise ReleaseError(
             f"{hub.repo}: everyone can find it, and this push is to be private: make it private at {hub.page}/settings,"
             " or push with --public"
         )
-    if info and info.private and not readers.private:
+    if info.private and not private:
         hub.say(f"{hub.repo}: it is private and stays so; {hub.page}/settings opens it")
 
 
-def _make_ready(hub: Hub, readers: _Readers) -> DatasetInfo:
+def _make_ready(hub: Hub, readers: _Readers) -> Info:
     """A repository that is there, and gated where it has to be, before a byte of the release goes to it."""
-    info = _find(hub)
+    info = find(hub)
     if info is None:
         hub.say(f"{hub.repo}: making it, {readers}")
         hub.api.create_repo(hub.repo, repo_type=DATASET, private=readers.private, exist_ok=True)
@@ -184,7 +195,7 @@ def _make_ready(hub: Hub, readers: _Readers) -> DatasetInfo:
     return info
 
 
-def _bring(hub: Hub, info: DatasetInfo, manifest: Manifest, meant: Mapping[str, Meant], tag: str) -> PushResult:
+def _bring(hub: Hub, info: Info, manifest: Manifest, meant: Mapping[str, Meant], tag: str) -> PushResult:
     """Commits what is missing and sets the tag, unless both was done."""
     revision, difference = ask(hub, lambda: _standing(hub, manifest, meant, tag))
     if revision is None:
@@ -206,7 +217,7 @@ def _standing(hub: Hub, manifest: Manifest, meant: Mapping[str, Meant], tag: str
         return None if difference.all else there.revision, difference
     there = look(hub, tagged)
     earlier = earlier_release(hub, there)
-    difference = find_difference(meant, there, earlier)
+    difference = find_difference(meant, there, paths_of(earlier))
     if difference.all == (MANIFEST,) and earlier is not None and equal_releases(earlier, manifest):
         difference = Difference(left=difference.left)
     if difference.all:
@@ -234,7 +245,7 @@ def _at_head(hub: Hub, meant: Mapping[str, Meant]) -> tuple[There, Difference]:
             f"{hub.repo}: it holds something else than releases ({some(strange)}); push to another name, or delete"
             " these files there"
         )
-    return there, find_difference(meant, there, earlier)
+    return there, find_difference(meant, there, paths_of(earlier))
 
 
 def _commit(hub: Hub, meant: Mapping[str, Meant], tag: str) -> str:
@@ -242,22 +253,7 @@ def _commit(hub: Hub, meant: Mapping[str, Meant], tag: str) -> str:
     there, difference = _at_head(hub, meant)
     if not difference.all:
         return there.revision
-    send = [*difference.added, *difference.changed]
-    hub.say(f"{hub.repo}: sending {_amount(meant[path].size for path in send)}")
-    made = hub.api.create_commit(
-        hub.repo,
-        [
-            *(CommitOperationAdd(path, meant[path].file) for path in send),
-            *(CommitOperationDelete(path, is_folder=False) for path in difference.deleted),
-        ],
-        commit_message=f"Release {tag}",
-        repo_type=DATASET,
-        parent_commit=there.revision,
-    )
-    missing = find_difference(meant, look(hub, made.oid), None)
-    if missing.all:
-        raise ReleaseError(f"{hub.repo}: the Hub left out {some(missing.all)}; does a .gitignore there keep them away?")
-    return made.oid
+    return commit(hub, meant, there, difference, f"Release {tag}")
 
 
 def _set_tag(hub: Hub, tag: str, revision: str) -> None:
@@ -270,7 +266,7 @@ def _set_tag(hub: Hub, tag: str, revision: str) -> None:
 
 def _compare_back(hub: Hub, manifest: Manifest, meant: Mapping[str, Meant], result: PushResult) -> None:
     """Downloads the revision and compares every file. Raises ReleaseError where one came back otherwise."""
-    hub.say(f"{hub.repo}: reading back {_amount(one.size for one in meant.values())}")
+    hub.say(f"{hub.repo}: reading back {amount(one.size for one in meant.values())}")
     assert result.revision
     with tempfile.TemporaryDirectory() as nearby:
         back = Path(nearby)
@@ -283,7 +279,7 @@ def _compare_back(hub: Hub, manifest: Manifest, meant: Mapping[str, Meant], resu
 
 
 def _rehearse(
-    hub: Hub, info: DatasetInfo | None, readers: _Readers, manifest: Manifest, meant: Mapping[str, Meant], tag: str
+    hub: Hub, info: Info | None, readers: _Readers, manifest: Manifest, meant: Mapping[str, Meant], tag: str
 ) -> PushResult:
     revision, difference = None, Difference(added=tuple(meant))
     if info is None:
@@ -301,8 +297,3 @@ def _rehearse(
     private, gated = (info.private, info.gated) if info else (readers.private, False)
     url = f"{hub.page}/tree/{tag}"
     return PushResult(hub.repo, tag, revision, url, difference, bool(private), bool(gated) or readers.gated)
-
-
-def _amount(sizes: Iterable[int | None]) -> str:
-    known = [size or 0 for size in sizes]
-    return f"{len(known)} files, {sum(known) / 1e6:,.1f} MB"

@@ -1,6 +1,6 @@
 """The way to the Hub: its address and token from the environment, calls that are worth repeating, troubles in one line.
 
-    hub = connect("org/name", say, writes=True)
+    hub = connect("org/name", say, writes=True)      # kind=MODEL: a repository of a model's, which is another one
     ask(hub, lambda: hub.api.repo_info(...))      # again after a 500 or a cut connection; ReleaseError in the end
 
 The client asks most things only once, and a write whose reply was lost is done: whoever hands `ask` a write looks at
@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -40,7 +40,9 @@ Say = Callable[[str], object]
 
 Result = TypeVar("Result")
 
-DATASET = "dataset"
+Kind = Literal["dataset", "model"]
+DATASET: Kind = "dataset"
+MODEL: Kind = "model"
 
 TRIES = 6
 FIRST_WAIT_SECONDS = 1.0
@@ -72,13 +74,14 @@ class Hub(NamedTuple):
     first_wait_seconds: float
     account: "Account | None" = None
     """Known where something is to be written."""
+    kind: Kind = DATASET
 
     def __repr__(self) -> str:
         return f"Hub(repo={self.repo!r}, endpoint={self.endpoint!r})"
 
     @property
     def page(self) -> str:
-        return f"{self.endpoint}/datasets/{self.repo}"
+        return f"{self.endpoint}/{'datasets/' if self.kind == DATASET else ''}{self.repo}"
 
 
 class Account(NamedTuple):
@@ -91,7 +94,9 @@ class Account(NamedTuple):
     """write, read; 'fineGrained' tells nothing about a repository."""
 
 
-def connect(repo: str, say: Say, *, writes: bool, first_wait_seconds: float = FIRST_WAIT_SECONDS) -> Hub:
+def connect(
+    repo: str, say: Say, *, writes: bool, first_wait_seconds: float = FIRST_WAIT_SECONDS, kind: Kind = DATASET
+) -> Hub:
     """Takes HF_ENDPOINT and HF_TOKEN as they are now; asks the Hub who that is where something is to be written.
 
     Raises UsageError: the address is none; ReleaseError: the token cannot be used, nothing answers, or it does not do
@@ -103,7 +108,7 @@ def connect(repo: str, say: Say, *, writes: bool, first_wait_seconds: float = FI
     if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):  # a header takes nothing else, and would show it
         raise ReleaseError("HF_TOKEN holds no token: it has spaces or odd characters in it; copy it once more")
     # Without one, False: else the client would take a token that some login left on this machine.
-    hub = Hub(HfApi(endpoint=endpoint, token=token or False), repo, shown, token, say, first_wait_seconds)
+    hub = Hub(HfApi(endpoint=endpoint, token=token or False), repo, shown, token, say, first_wait_seconds, kind=kind)
     if not writes:
         return hub
     tokens = f"{shown}/settings/tokens"
@@ -256,9 +261,9 @@ def _explain_refusal(hub: Hub, refusal: HfHubHTTPError) -> str:
         return f"{hub.repo}: it has no such revision; {hub.page}/tree/main lists branches and tags"
     if isinstance(refusal, RepositoryNotFoundError):
         whose = "the token in HF_TOKEN may not see it" if hub.token else "it is private and HF_TOKEN is not set"
-        return f"{hub.repo}: no such dataset at {hub.endpoint}, or {whose}"
+        return f"{hub.repo}: no such {hub.kind} at {hub.endpoint}, or {whose}"
     if isinstance(refusal, EntryNotFoundError):
-        return f"{hub.repo}: a file is not there; is it a release?"
+        return f"{hub.repo}: a file is not there; is it a {'release' if hub.kind == DATASET else 'model'}?"
     if status in (402, 403, 413, 507) and re.search(
         r"storage|quota|limit|exceed|payment|too large", said, re.IGNORECASE
     ):

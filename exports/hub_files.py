@@ -2,22 +2,23 @@
 
 manifest, meant = read_release(Path("releases/v1"), say)
 there = look(hub, "main")
-find_difference(meant, there, earlier_release(hub, there)).deleted
+find_difference(meant, there, paths_of(earlier_release(hub, there))).deleted
 """
 
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.hf_api import RepoFile
 from pydantic import ValidationError
 
 from exports.dataset import file_sha256
-from exports.hub_connection import DATASET, Hub, Say, ask
+from exports.hub_connection import Hub, Say, ask
 from exports.layout import CARD, MANIFEST
 from schemas.errors import ReleaseError
 from schemas.release import Manifest
@@ -47,9 +48,9 @@ class Difference(NamedTuple):
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
-    """Of the release before; this one does not have them."""
+    """Of the push before; this one does not have them."""
     left: tuple[str, ...] = ()
-    """What no release put there stays."""
+    """What no push put there stays."""
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -83,10 +84,10 @@ def read_release(folder: Path, say: Say) -> tuple[Manifest, dict[str, Meant]]:
 
 
 def look(hub: Hub, revision: str) -> There:
-    info = hub.api.dataset_info(hub.repo, revision=revision)
+    info = hub.api.repo_info(hub.repo, repo_type=hub.kind, revision=revision)
     if info.sha is None:
         raise ReleaseError(f"{hub.endpoint}: no Hub answers there: it names no commit of {hub.repo}")
-    listed = hub.api.list_repo_tree(hub.repo, revision=info.sha, recursive=True, repo_type=DATASET)
+    listed = hub.api.list_repo_tree(hub.repo, revision=info.sha, recursive=True, repo_type=hub.kind)
     return There(info.sha, {one.path: one for one in listed if isinstance(one, RepoFile)})
 
 
@@ -102,21 +103,44 @@ def earlier_release(hub: Hub, there: There) -> Manifest | None:
             return None
 
 
-def find_difference(meant: Mapping[str, Meant], there: There, earlier: Manifest | None) -> Difference:
-    """`earlier`: the manifest that is there. What it lists is a release's, and no other file is ever deleted."""
-    listed = {one.path for one in earlier.files} if earlier else set()
+def paths_of(earlier: Manifest | None) -> set[str]:
+    return {one.path for one in earlier.files} if earlier else set()
+
+
+def find_difference(meant: Mapping[str, Meant], there: There, ours: Collection[str] = ()) -> Difference:
+    """`ours`: paths that a push before this one put there. No other file is ever deleted."""
     others = set(there.files) - set(meant) - {ATTRIBUTES}
     return Difference(
         added=tuple(path for path in meant if path not in there.files),
         changed=tuple(path for path in meant if path in there.files and not _equal(meant[path], there.files[path])),
-        deleted=tuple(sorted(others & listed)),
-        left=tuple(sorted(others - listed)),
+        deleted=tuple(sorted(others & set(ours))),
+        left=tuple(sorted(others - set(ours))),
     )
 
 
 def equal_releases(one: Manifest, other: Manifest) -> bool:
     """Equal but for the time that they were made at."""
     return one.model_copy(update={"made_at": other.made_at}) == other
+
+
+def commit(hub: Hub, meant: Mapping[str, Meant], there: There, difference: Difference, message: str) -> str:
+    """Commits a difference on top of what is there; gives the commit. Raises ReleaseError where it lacks a file."""
+    send = [*difference.added, *difference.changed]
+    hub.say(f"{hub.repo}: sending {amount(meant[path].size for path in send)}")
+    made = hub.api.create_commit(
+        hub.repo,
+        [
+            *(CommitOperationAdd(path, meant[path].file) for path in send),
+            *(CommitOperationDelete(path, is_folder=False) for path in difference.deleted),
+        ],
+        commit_message=message,
+        repo_type=hub.kind,
+        parent_commit=there.revision,
+    )
+    missing = find_difference(meant, look(hub, made.oid))
+    if missing.all:
+        raise ReleaseError(f"{hub.repo}: the Hub left out {some(missing.all)}; does a .gitignore there keep them away?")
+    return made.oid
 
 
 def download(hub: Hub, revision: str, paths: Sequence[str], folder: Path) -> None:
@@ -130,6 +154,11 @@ def some(paths: Iterable[str], most: int = 3) -> str:
     """The first few, for a message."""
     listed = sorted(paths)
     return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+
+
+def amount(sizes: Iterable[int | None]) -> str:
+    known = [size or 0 for size in sizes]
+    return f"{len(known)} files, {sum(known) / 1e6:,.1f} MB"
 
 
 def _meant(folder: Path, path: str) -> Meant:
@@ -157,4 +186,6 @@ def _equal(meant: Meant, there: RepoFile) -> bool:
 
 def _download_one(hub: Hub, revision: str, path: str, folder: Path) -> None:
     # Forced: else the client may hand out a copy that it took down at another time, and that somebody changed.
-    hub.api.hf_hub_download(hub.repo, path, repo_type=DATASET, revision=revision, local_dir=folder, force_download=True)
+    hub.api.hf_hub_download(
+        hub.repo, path, repo_type=hub.kind, revision=revision, local_dir=folder, force_download=True
+    )

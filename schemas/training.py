@@ -20,6 +20,28 @@ from schemas.example import Branch, Frozen
 Method = Literal["lora", "qlora", "full"]
 Precision = Literal["bf16", "fp32"]
 
+RECORD = "record.json"
+
+MODEL_FILES = (
+    "README.md",
+    RECORD,
+    "adapter_config.json",
+    "adapter_model*.safetensors",
+    "config.json",
+    "generation_config.json",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+)
+"""What of a model leaves this machine, as patterns for names: weights, tokenizer, card and record, no more."""
+
 
 class Recipe(Frozen):
     """How weights are changed. The defaults are R1-Act's, the best known for this method (arXiv 2508.00324, its code);

@@ -18,7 +18,7 @@ from tests.hub_repos import MADE_AT, Blob, Commit, Repo, file_entry, paths_info,
 PAGE_ENTRIES = 50
 """Of a tree: few, so that a small release has several pages."""
 
-LFS_ENDINGS = (".parquet", ".png")
+LFS_ENDINGS = (".parquet", ".png", ".safetensors")
 
 
 class Account(NamedTuple):
@@ -70,6 +70,11 @@ class Hub(Protocol):
     url: str
     tokens: Mapping[str, Account]
     repos: dict[str, Repo]
+    models: dict[str, Repo]
+
+
+def kept(hub: Hub, kind: str) -> dict[str, Repo]:
+    return hub.models if kind == "models" else hub.repos
 
 
 def refused(status: int, message: str, *, code: str = "", headers: Mapping[str, str] | None = None) -> Answer:
@@ -86,12 +91,12 @@ def answer(hub: Hub, asked: Asked) -> Answer:
     for method, pattern, reply in _PLAIN:
         if (asked.method, asked.path) == (method, pattern):
             return reply(hub, account, asked)
-    if stored := re.fullmatch(r"/objects/([^/]+/[^/]+)/([0-9a-f]{64})", asked.path):
-        hub.repos[stored[1]].stored[stored[2]] = asked.body
+    if stored := re.fullmatch(r"/objects/(\w+)/([^/]+/[^/]+)/([0-9a-f]{64})", asked.path):
+        kept(hub, stored[1])[stored[2]].stored[stored[3]] = asked.body
         return Answer(200, b"")
     for methods, pattern, writes, answered in _OF_A_REPO:
         if asked.method in methods.split() and (match := re.fullmatch(pattern, asked.path)):
-            repo = hub.repos.get(match["repo"])
+            repo = kept(hub, match["kind"] or "models").get(match["repo"])
             parts = {name: unquote(part) for name, part in match.groupdict(default="").items()}
             return _barred(repo, account, writes=writes, parts=parts) or answered(Request(hub, repo, asked, parts))  # type: ignore[arg-type]
     return refused(404, f"{asked.method} {asked.path}: this small Hub has no such endpoint")
@@ -104,6 +109,14 @@ class Request(NamedTuple):
     repo: Repo
     asked: Asked
     parts: Mapping[str, str]
+
+    @property
+    def kind(self) -> str:
+        return self.parts["kind"] or "models"
+
+    @property
+    def page(self) -> str:
+        return f"{self.hub.url}/{'datasets/' if self.kind == 'datasets' else ''}{self.repo.name}"
 
     @property
     def commit(self) -> Commit:
@@ -148,12 +161,14 @@ def _validate_yaml(hub: Hub, account: Account | None, asked: Asked) -> Answer:
 def _create(hub: Hub, account: Account | None, asked: Asked) -> Answer:
     assert account
     name = f"{asked.json.get('organization') or account.name}/{asked.json['name']}"
+    kind = asked.json.get("type", "model")
     if not account.owns(name) or account.role != "write":
-        return refused(403, f"You don't have the rights to create a dataset under the namespace {name.split('/')[0]!r}")
-    url = f"{hub.url}/datasets/{name}"
-    if name in hub.repos:
-        return Answer(409, {"error": "You already created this dataset repo", "url": url})
-    hub.repos[name] = Repo(name, private=asked.json.get("visibility") == "private")
+        return refused(403, f"You don't have the rights to create a {kind} under the namespace {name.split('/')[0]!r}")
+    url = f"{hub.url}/{'datasets/' if kind == 'dataset' else ''}{name}"
+    repos = kept(hub, f"{kind}s")
+    if name in repos:
+        return Answer(409, {"error": f"You already created this {kind} repo", "url": url})
+    repos[name] = Repo(name, private=asked.json.get("visibility") == "private")
     return Answer(200, {"url": url, "name": name})
 
 
@@ -173,8 +188,15 @@ def _info(request: Request) -> Answer:
         "downloads": 0,
         "likes": 0,
         "tags": [],
+        "cardData": _front_matter(commit),
     }
     return Answer(200, {**told, **more, "siblings": siblings})
+
+
+def _front_matter(commit: Commit) -> Any:
+    card = commit.files.get("README.md")
+    front = re.match(rb"---\n(.*?)\n---", card.content, re.DOTALL) if card else None
+    return yaml.safe_load(front[1]) if front else None
 
 
 def _settings(request: Request) -> Answer:
@@ -261,8 +283,8 @@ def _lfs_batch(request: Request) -> Answer:
     for one in request.asked.json["objects"]:
         told: dict[str, Any] = {"oid": one["oid"], "size": one["size"]}
         if one["oid"] not in request.repo.stored:  # what is there already gets no actions
-            address = f"{request.hub.url}/objects/{request.repo.name}/{one['oid']}"
-            verify = f"{request.hub.url}/datasets/{request.repo.name}.git/info/lfs/verify"
+            address = f"{request.hub.url}/objects/{request.kind}/{request.repo.name}/{one['oid']}"
+            verify = f"{request.page}.git/info/lfs/verify"
             told["actions"] = {"upload": {"href": address}, "verify": {"href": verify}}
         objects.append(told)
     return Answer(200, {"transfer": "basic", "objects": objects})
@@ -299,9 +321,7 @@ def _commit(request: Request) -> Answer:
     if missing := [path for path in deleted if path not in request.commit.files]:
         return refused(404, f"A file with this name doesn't exist: {missing[0]}", code="EntryNotFound")
     made = repo.commit(branch, added, deleted=deleted, message=header["summary"])
-    return Answer(
-        200, {"commitUrl": f"{request.hub.url}/datasets/{repo.name}/commit/{made.sha}", "commitOid": made.sha}
-    )
+    return Answer(200, {"commitUrl": f"{request.page}/commit/{made.sha}", "commitOid": made.sha})
 
 
 def _resolve(request: Request) -> Answer:
@@ -332,7 +352,8 @@ _PLAIN: list[tuple[str, str, Callable[[Hub, Account | None, Asked], Answer]]] = 
 ]
 
 _NAME = "(?P<repo>[^/]+/[^/]+)"
-_API = f"/api/datasets/{_NAME}"
+_API = f"/api/(?P<kind>datasets|models)/{_NAME}"
+_PAGE = f"/(?:(?P<kind>datasets)/)?{_NAME}"
 _REVISION = "(?P<revision>[^/]+)"
 
 _OF_A_REPO: list[tuple[str, str, bool, Callable[[Request], Answer]]] = [
@@ -346,8 +367,8 @@ _OF_A_REPO: list[tuple[str, str, bool, Callable[[Request], Answer]]] = [
     ("POST", f"{_API}/paths-info/{_REVISION}", False, _paths_info),
     ("POST", f"{_API}/preupload/{_REVISION}", True, _preupload),
     ("POST", f"{_API}/commit/{_REVISION}", True, _commit),
-    ("POST", rf"/datasets/{_NAME}\.git/info/lfs/objects/batch", True, _lfs_batch),
-    ("POST", rf"/datasets/{_NAME}\.git/info/lfs/verify", True, _lfs_verify),
-    ("GET HEAD", f"/datasets/{_NAME}/resolve/{_REVISION}/(?P<path>.+)", False, _resolve),
+    ("POST", rf"{_PAGE}\.git/info/lfs/objects/batch", True, _lfs_batch),
+    ("POST", rf"{_PAGE}\.git/info/lfs/verify", True, _lfs_verify),
+    ("GET HEAD", f"{_PAGE}/resolve/{_REVISION}/(?P<path>.+)", False, _resolve),
 ]
 """Methods, path, whether it takes the right to write, and what answers."""

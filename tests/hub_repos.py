@@ -1,4 +1,4 @@
-"""What the small Hub of hub_server.py keeps: dataset repositories that behave as git's do, in memory.
+"""What the small Hub of hub_server.py keeps: repositories that behave as git's do, in memory.
 
 repo = Repo("org/name", private=True)
 commit = repo.commit("main", {"README.md": b"…"}, deleted=(), message="first", lfs=frozenset())

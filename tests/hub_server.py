@@ -1,4 +1,4 @@
-"""A small Hub on loopback: dataset repositories as huggingface_hub and datasets see them, and what may go wrong.
+"""A small Hub on loopback: repositories as huggingface_hub and datasets see them, and what may go wrong.
 
 with HubServer() as hub:
     ...                                      # HF_ENDPOINT=hub.url, HF_TOKEN=WRITER, HF_HUB_DISABLE_XET=1
@@ -101,6 +101,7 @@ def python(hub: "HubServer", home: Path, code: str, *arguments: str) -> subproce
 class HubServer:
     tokens: Mapping[str, Account] = field(default_factory=lambda: TOKENS)
     repos: dict[str, Repo] = field(default_factory=dict)
+    models: dict[str, Repo] = field(default_factory=dict)
     fault: Fault = no_fault
     asked: list[Asked] = field(default_factory=list)
     """Every request, those that went wrong too."""

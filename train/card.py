@@ -54,21 +54,24 @@ def write_card(
     *,
     repo: str | None = None,
     merged: bool = False,
+    gated: bool = False,
+    derived_from: str | None = None,
 ) -> str:
     """The text of README.md.
 
     `results`: what an evaluation gave; where it is `Markup` it stands as markdown, any other text in a block. None:
     the card says that nothing was measured. `base_license`: the base model's, as the Hub names it; None: not known.
     `repo`: 'org/name' on the Hub, where it is known yet. `merged`: the weights are whole although an adapter was
-    trained.
+    trained. `gated`: readers of the release on the Hub have to ask for it. `derived_from`: the structure whose rows
+    this one's were made from by rule; None: it is none of those, or it is not known.
     """
     config = record.config
     adapter = config.recipe.method != "full" and not merged
-    base, is_on_hub = _base(config)
-    release, revision = _release(config)
+    base, is_on_hub = base_of(config)
+    release, revision = release_of(config)
     licence = base_license or (EMBEDDED_LICENCE if config.model == EMBEDDED else None)
     sources = [public_name(source) for source in record.trained_sources]
-    name = repo.split("/")[-1] if repo else _last(config.name)
+    name = repo.split("/")[-1] if repo else last_name(config.name)
     body = (
         _environment()
         .get_template("card.md.jinja")
@@ -81,6 +84,8 @@ def write_card(
             base_place=base,
             release=_linked(release, "datasets/") if revision else code(release),
             release_revision=revision,
+            gated=gated,
+            derived_from=derived_from,
             title=f"{name}: {base.split('/')[-1]} thinking in the structure {config.structure}",
             harmful=record.proof.rows_by_label.get("harmful", 0),
             weak=any(weak in base.lower() for weak in WEAK_BASES),
@@ -92,7 +97,7 @@ def write_card(
             whole_method=WHOLE_METHOD,
             sources=sources[:MOST_SOURCES],
             more_sources=len(sources[MOST_SOURCES:]),
-            recipe=_recipe(config.recipe, _last(config.preset)),
+            recipe=_recipe(config.recipe, last_name(config.preset)),
             run=_run(record),
             tool_version=record.versions.get("alttrain"),
             licence=licence,
@@ -104,8 +109,8 @@ def write_card(
 
 def _front_matter(config: RunConfig, adapter: bool, licence: str | None) -> dict[str, Any]:
     """What the Hub reads. Names that are on this machine alone are not in it."""
-    base, is_on_hub = _base(config)
-    release, revision = _release(config)
+    base, is_on_hub = base_of(config)
+    release, revision = release_of(config)
     return {
         **({"base_model": base, "base_model_relation": "adapter" if adapter else "finetune"} if is_on_hub else {}),
         **({"datasets": [release]} if revision else {}),
@@ -125,7 +130,7 @@ def _licence_matter(licence: str | None, base: str | None) -> dict[str, str]:
     )
 
 
-def _base(config: RunConfig) -> tuple[str, bool]:
+def base_of(config: RunConfig) -> tuple[str, bool]:
     """(the base model's name, whether it is an id on the Hub)."""
     if config.model == EMBEDDED:
         return EMBEDDED_BASE, True
@@ -134,18 +139,18 @@ def _base(config: RunConfig) -> tuple[str, bool]:
     is_id = _HUB_ID.fullmatch(config.model) is not None
     if is_id and (config.model_path == config.model or cached in re.split(r"[/\\]", config.model_path)):
         return config.model, True
-    return _last(config.model), False
+    return last_name(config.model), False
 
 
-def _release(config: RunConfig) -> tuple[str, str | None]:
+def release_of(config: RunConfig) -> tuple[str, str | None]:
     """(the release's name, its revision on the Hub); None: it is a folder on this machine."""
     name, _, revision = config.release.partition("@")
     if revision and _HUB_ID.fullmatch(name) and re.fullmatch(r"[\w./-]+", revision):
         return name, revision
-    return _last(config.release), None
+    return last_name(config.release), None
 
 
-def _last(name: str) -> str:
+def last_name(name: str) -> str:
     """The last part of a path, or of an address without what it asks for."""
     parts = [part for part in re.split(r"[/\\]", re.split(r"[?#]", name)[0]) if part.strip(". ")]
     return public_name(parts[-1]) if parts else "unnamed"

@@ -7,19 +7,18 @@ from pathlib import Path
 from schemas.errors import TrainError
 from train.card import write_card
 from train.loading import load_model
-from train.record import CARD, MODEL, put, read_config, read_record
+from train.publish import finished, public_record
+from train.record import CARD, MODEL, RECORD, put, read_config, write
 
 
 def merge(run: Path, out: Path) -> None:
-    """Writes the run's model with its adapter added to the weights, and its tokenizer, as a Transformers folder.
+    """A Transformers folder of the run's model, with the adapter added to its weights, its tokenizer and the record.
 
     `out` is there whole or not at all. Raises TrainError where the run is not finished or trained all weights (then
     its `model` folder is such a model already), where `out` is there already, or where there is no room.
     """
     config = read_config(run)
-    record = read_record(run)
-    if record is None:
-        raise TrainError(f"{run}: is not finished; go on with it by --resume")
+    record = finished(run)
     if config.recipe.method == "full":
         raise TrainError(f"{run}: trained all weights, so there is no adapter: {run / MODEL} is the model")
     if out.exists():
@@ -27,7 +26,9 @@ def merge(run: Path, out: Path) -> None:
     import torch
     from peft import PeftModel
     from transformers import AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     # Added up in fp32: an adapter's change of 1e-5 would be lost in bf16 before the sum is rounded once.
     base = load_model(config, dtype=torch.float32)
     merged = PeftModel.from_pretrained(base, str(run / MODEL)).merge_and_unload()
@@ -40,6 +41,7 @@ def merge(run: Path, out: Path) -> None:
         merged.save_pretrained(str(part))
         AutoTokenizer.from_pretrained(str(run / MODEL)).save_pretrained(str(part))
         put(part / CARD, write_card(record, merged=True).encode())
+        write(part / RECORD, public_record(record))
         part.chmod(0o755)
         part.rename(out)
     except OSError as error:

@@ -23,9 +23,10 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.errors import TrainError
 from schemas.release import SftRow
+from schemas.training import RECORD as RECORD
 from schemas.training import RunConfig, RunRecord, Sample
 
-CONFIG, ROWS, TEST, PROOF, RECORD = "config.json", "rows.jsonl", "test.jsonl", "proof.json", "record.json"
+CONFIG, ROWS, TEST, PROOF = "config.json", "rows.jsonl", "test.jsonl", "proof.json"
 LOG, SAMPLES, HARMFUL_SAMPLES = "log.jsonl", "samples.jsonl", "samples.harmful.jsonl"
 MODEL, CARD, CHECKPOINTS = "model", "README.md", "checkpoints"
 COMPLETE = "complete"

@@ -27,7 +27,7 @@ COMMANDS = {
     "push": ("push", "Bring a release to the Hugging Face Hub, and read it back."),
     "diff": ("diff", "Show what changed from one release to another."),
     "verify": ("verify", "Check a release, a folder or one on the Hub."),
-    "train": ("train", "Train a model on a release; merge what was trained."),
+    "train": ("train", "Train a model on a release; merge and push what was trained."),
     "check-endpoint": ("check_endpoint", "Try an endpoint: reply form, speed, how often wrapped prompts flip it."),
 }
 

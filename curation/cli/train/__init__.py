@@ -7,6 +7,7 @@ from curation.cli import LazyGroup
 COMMANDS = {
     "run": ("run", "Train on a release; `curate train RELEASE` is the same."),
     "merge": ("merge", "Add a run's adapter to its model's weights."),
+    "push": ("push", "Bring a run's model to the Hub."),
 }
 
 
@@ -28,4 +29,5 @@ def command() -> None:
       curate train releases/v1 --preset smollm2-cpu --resume
       curate train org/name@v1 --preset r1-distill-llama-8b --estimate
       curate train merge runs/smollm2-cpu-0
+      curate train push runs/smollm2-cpu-0 org/model
     """

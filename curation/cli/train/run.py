@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from curation.cli.console import visible
+from curation.cli.train.push import check, push_after
 from curation.cli.verify import find_folder, look
 from schemas.errors import TrainError, UsageError
 from schemas.release import SftRow
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 @click.option("--gpus", type=click.IntRange(1), help="Start as many processes, one a GPU, by accelerate.")
 @click.option("--sharding", type=click.Choice(["none", "fsdp2", "zero3"]), help="How GPUs share the weights.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, from its last whole checkpoint.")
+@click.option("--push-to", metavar="ORG/NAME", help="Then bring the model to the Hub, as `curate train push` does.")
+@click.option("--public", is_flag=True, help="With --push-to: make it public; it is private otherwise.")
 @click.option("--estimate", "only_estimate", is_flag=True, help="Memory and time on --gpu; nothing is loaded.")
 @click.option("--gpu", default="A100-80", show_default=True, help="The GPU to reckon with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
@@ -65,6 +68,8 @@ def command(
     gpus: int | None,
     sharding: Any,
     resume: bool,
+    push_to: str | None,
+    public: bool,
     only_estimate: bool,
     gpu: str,
     as_json: bool,
@@ -80,6 +85,7 @@ def command(
     Examples:
       curate train releases/v1 --preset smollm2-cpu
       curate train releases/v1 --preset smollm2-cpu --resume
+      curate train org/name@v1 --preset r1-distill-llama-8b --push-to org/model
       curate train org/name@v1 --preset r1-distill-llama-8b --estimate --gpu H100
       curate train org/name@v1 --preset r1-distill-qwen-32b --gpus 8 --sharding fsdp2
     """
@@ -97,6 +103,8 @@ def command(
         _show_estimate(_estimate(chosen, recipe, gpu, gpus or max(1, chosen.gpus), sharding, given), as_json)
         return
     _require_device(chosen, recipe, given)
+    if push_to:
+        check(push_to, public=public)
     if not (resume and folder.exists()):
         from train.record import create
 
@@ -134,6 +142,8 @@ def command(
 
         run(folder, say=lambda line: click.echo(visible(line, one_line=True), err=True), started=started)
     _report(folder, as_json=as_json)
+    if push_to:
+        push_after(project, folder, push_to, public=public)
 
 
 class _Given(NamedTuple):
