@@ -8,8 +8,9 @@ off, and one that finds everything there commits nothing. A newer model takes th
 files of a model that are the older one's alone go, and any other file stays.
 """
 
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
@@ -69,12 +70,13 @@ def push_model(
     """Brings files, by their paths there, to the Hub as the model `repo`; downloads what it made and compares hashes.
 
     A new repository is private unless `private` is False; one that is there keeps its visibility. Raises what `check`
-    does, and ReleaseError where a file cannot be read, where the repository holds something else than a model of this
-    tool, or where a file comes back otherwise.
+    does, and ReleaseError where a file cannot be read, where there is no room to read one back, where the repository
+    holds something else than a model of this tool, or where a file comes back otherwise.
     """
     hub = _connect(repo, say, first_wait_seconds)
     _check(hub, private)
     try:
+        _require_room(files.values())
         meant = {path: Meant(file, file.stat().st_size, file_sha256(file)) for path, file in files.items()}
     except OSError as error:
         raise ReleaseError(f"{error.filename}: {error.strerror}") from None
@@ -125,6 +127,16 @@ def _check(hub: Hub, private: bool) -> None:
     dataset = hub._replace(kind=DATASET)
     if ask(dataset, lambda: find(dataset)):
         raise ReleaseError(f"{hub.repo}: a dataset has that name ({dataset.page}); name another one for the model")
+
+
+def _require_room(files: Iterable[Path]) -> None:
+    """Before gigabytes are sent: each file comes back into the folder for passing files, one at a time."""
+    place, largest = tempfile.gettempdir(), max(file.stat().st_size for file in files)
+    if shutil.disk_usage(place).free < largest:
+        raise ReleaseError(
+            f"{place}: has no room for a file of {largest / 1e9:,.1f} GB, which is read back into it; make room there,"
+            " or set TMPDIR to another folder"
+        )
 
 
 def _make_ready(hub: Hub, private: bool) -> bool:

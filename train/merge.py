@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 from schemas.errors import TrainError
@@ -31,7 +32,9 @@ def merge(run: Path, out: Path) -> None:
     disable_progress_bar()
     # Added up in fp32: an adapter's change of 1e-5 would be lost in bf16 before the sum is rounded once.
     base = load_model(config, dtype=torch.float32)
-    merged = PeftModel.from_pretrained(base, str(run / MODEL)).merge_and_unload()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers for what is to be renamed
+        merged = PeftModel.from_pretrained(base, str(run / MODEL)).merge_and_unload()
     if config.recipe.precision == "bf16":
         merged = merged.to(torch.bfloat16)
     part = None

@@ -343,6 +343,15 @@ def test_what_the_client_gives_up_at_is_done_all_the_same_and_once(
     assert len(hub.models[MODEL].history) == 2
 
 
+def test_a_file_that_there_is_no_room_to_read_back_is_not_sent(hub: HubServer, run: Path, tmp_path: Path) -> None:
+    files = prepare(run, None, tmp_path, MODEL)
+    with files["adapter_model.safetensors"].open("ab") as file:
+        file.truncate(8 << 40)  # a hole, which takes no room itself
+    with pytest.raises(ReleaseError, match="set TMPDIR"):
+        hub_model.push_model(files, MODEL, say=str)
+    assert hub.writes() == []
+
+
 def test_a_file_that_comes_back_otherwise_is_named_and_a_merge_that_was_made_stays(hub: HubServer, run: Path) -> None:
     def fault(asked: Asked) -> Trouble:
         if asked.method == "GET" and asked.path.endswith("/config.json") and "/resolve/" in asked.path:
