@@ -42,7 +42,10 @@ class Log:
                 self.resumed_at += (line["resumed_at"],)
             elif line["step"] <= step:
                 self.points.append(Point(**line))
-        if step:
+        if step >= self._proof.steps:  # stopped after its last step: nothing is trained, and the last stretch stands
+            began = [point.tokens for point in self.points if point.step == (self.resumed_at or (0,))[-1]]
+            self.tokens, self.seconds = self.points[-1].tokens - sum(began), self.points[-1].seconds
+        elif step:
             self.resumed_at += (step,)
         self._tokens_before = self.points[-1].tokens if self.points else 0
         lines = [{"resumed_at": at} for at in self.resumed_at] + [point._asdict() for point in self.points]

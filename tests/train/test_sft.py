@@ -1,6 +1,7 @@
 """A real run with real TRL, on a model that trains in seconds."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,14 @@ def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_weights(tmp_path: Pa
     assert record.resumed_at
     assert record.weights_sha256 == record_of(whole).weights_sha256
     assert (folder / "loss.csv").read_text().count("\n") == (whole / "loss.csv").read_text().count("\n")
+
+
+def test_a_run_that_was_stopped_after_its_last_step_only_writes_what_is_missing(tmp_path: Path, whole: Path) -> None:
+    folder = shutil.copytree(whole, tmp_path / "stopped")
+    (folder / "record.json").unlink()
+    record, before = run(folder, say=quiet), record_of(whole)
+    assert (record.weights_sha256, record.steps, record.resumed_at) == (before.weights_sha256, before.steps, ())
+    assert record.tokens_per_second == before.tokens_per_second
 
 
 def test_a_checkpoint_that_was_not_written_to_its_end_is_never_gone_on_from(whole: Path, tmp_path: Path) -> None:
