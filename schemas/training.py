@@ -167,6 +167,10 @@ class RunConfig(Frozen):
     release: str = Field(description="as it was asked for: a folder, or org/name@revision")
     release_sha256: str = Field(description="the hash of the release's rows, whatever files they are in")
     structure: str = Field(description="of the rows that are trained")
+    derived_from: str | None = Field(
+        default=None,
+        description="the release's own structure, where the rows were made from it by rule: nobody reviewed them so",
+    )
     recipe: Recipe
     system: tuple[str, ...] = Field(default=(), description="system prompts, dealt out over the rows; none: no system")
     seed: int = 0

@@ -85,7 +85,7 @@ def write_card(
             release=_linked(release, "datasets/") if revision else code(release),
             release_revision=revision,
             gated=gated,
-            derived_from=derived_from,
+            derived_from=derived_from or config.derived_from,
             title=f"{name}: {base.split('/')[-1]} thinking in the structure {config.structure}",
             harmful=record.proof.rows_by_label.get("harmful", 0),
             weak=any(weak in base.lower() for weak in WEAK_BASES),

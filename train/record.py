@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from schemas.ablation import ABLATION, Ablation
 from schemas.errors import TrainError
 from schemas.release import SftRow
 from schemas.training import RECORD as RECORD
@@ -59,6 +60,11 @@ def read_config(folder: Path) -> RunConfig:
 def read_record(folder: Path) -> RunRecord | None:
     """What came of the run; None where it is not finished. Raises TrainError for a record that is not one."""
     return _read(folder / RECORD, RunRecord) if (folder / RECORD).exists() else None
+
+
+def read_ablation(folder: Path) -> Ablation:
+    """What an ablation's folder holds. Raises TrainError where it is none."""
+    return _read(folder / ABLATION, Ablation)
 
 
 def read_rows(path: Path) -> list[SftRow]:

@@ -1,7 +1,6 @@
 """`curate train RELEASE`: a release and a model become a model that thinks in the release's structure."""
 
 import shlex
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from curation.cli.console import visible
+from curation.cli.train.process import train_apart
 from curation.cli.train.push import check, push_after
 from curation.cli.verify import find_folder, look
 from schemas.errors import TrainError, UsageError
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @click.option("--preset", metavar="NAME|FILE", help="A recipe for a backbone: smollm2-cpu, r1-distill-llama-8b, ...")
 @click.option("--model", help="Another model than the preset's: a Hub id or a folder.")
 @click.option("--revision", help="Of that model on the Hub.")
-@click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/PRESET-SEED]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/PRESET-SEED, PRESET-ablation]"
+)
 @click.option("--method", type=click.Choice(["lora", "qlora", "full"]), help="Another method than the preset's.")
 @click.option("--precision", type=click.Choice(["bf16", "fp32"]))
 @click.option("--epochs", type=click.FloatRange(0, min_open=True))
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 @click.option("--packing/--no-packing", default=None, help="Short rows share a sequence of --max-tokens.")
 @click.option("--system", multiple=True, help="A system prompt; several are dealt out over the rows.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--structures", metavar="NAME,NAME", help="An ablation: the rows in each of these, a run for each.")
+@click.option("--seeds", type=click.IntRange(1), metavar="N", help="A run from each of the seeds 0 to N-1.")
 @click.option("--threads", type=click.IntRange(1), help="Of PyTorch on a CPU.")
 @click.option("--checkpoints", type=click.IntRange(1), default=5, show_default=True, help="Over the whole run.")
 @click.option(
@@ -61,6 +65,8 @@ def command(
     out: Path | None,
     system: tuple[str, ...],
     seed: int,
+    structures: str | None,
+    seeds: int | None,
     threads: int | None,
     checkpoints: int,
     samples: int,
@@ -81,10 +87,14 @@ def command(
     The run's folder holds the config, the rows, the proof, checkpoints, the loss curve, answers before and after, the
     model and the record. A run that was stopped goes on by --resume and ends in the same weights.
 
+    --structures and --seeds make a folder of several runs, with a table: in each structure the same rows, in the same
+    order and steps. Other structures than the release's are derived by rule from the project's ledger, unreviewed.
+
     \b
     Examples:
       curate train releases/v1 --preset smollm2-cpu
       curate train releases/v1 --preset smollm2-cpu --resume
+      curate train releases/v1 --preset smollm2-cpu --structures alttrain,no_ha,plain_answer_only --seeds 3
       curate train org/name@v1 --preset r1-distill-llama-8b --push-to org/model
       curate train org/name@v1 --preset r1-distill-llama-8b --estimate --gpu H100
       curate train org/name@v1 --preset r1-distill-qwen-32b --gpus 8 --sharding fsdp2
@@ -96,7 +106,16 @@ def command(
         raise UsageError(f"--preset is missing: a recipe for the model; there are: {', '.join(preset_names())}")
     chosen = load_preset(preset)
     recipe = _changed(chosen.recipe, changes)
-    folder = out or project / "runs" / f"{chosen.name}-{seed}"
+    many = bool(structures or seeds)
+    if many:
+        if only_estimate or push_to:
+            raise UsageError("--structures and --seeds make several runs; --estimate and --push-to are for one")
+        if seeds and seed:
+            raise UsageError("--seeds N takes the seeds 0 to N-1; leave out --seed")
+        if changes["packing"]:
+            raise UsageError("--packing: structures have rows of other lengths, which would pack into other steps")
+        recipe = recipe.model_copy(update={"packing": False})
+    folder = out or project / "runs" / f"{chosen.name}-{'ablation' if many else seed}"
     with tempfile.TemporaryDirectory() as passing:
         given = _read(project, release, Path(passing))
     if only_estimate:
@@ -105,38 +124,47 @@ def command(
     _require_device(chosen, recipe, given)
     if push_to:
         check(push_to, public=public)
+    config = RunConfig(
+        name=folder.name,
+        preset=chosen.name,
+        model=model or chosen.model,
+        model_path=_model_path(model or chosen.model),
+        model_revision=revision if model else chosen.revision,
+        release=release if "/" not in release or release.count("/") == 1 else Path(release).name,
+        release_sha256=given.sha256,
+        structure=given.rows[0].structure,
+        recipe=recipe,
+        system=system,
+        seed=seed,
+        threads=threads,
+        checkpoints=checkpoints,
+        sample_prompts=samples,
+        report_to=report_to,
+    )
+    if many:
+        from curation.cli.train.ablation import ablate, parse_structures
+
+        ablate(
+            project,
+            folder,
+            config,
+            given,
+            parse_structures(structures, config.structure, project),
+            range(seeds) if seeds else (seed,),
+            resume=resume,
+            gpus=gpus or 1,
+            sharding=sharding,
+            as_json=as_json,
+        )
+        return
     if not (resume and folder.exists()):
         from train.record import create
 
-        config = RunConfig(
-            name=folder.name,
-            preset=chosen.name,
-            model=model or chosen.model,
-            model_path=_model_path(model or chosen.model),
-            model_revision=revision if model else chosen.revision,
-            release=release if "/" not in release or release.count("/") == 1 else Path(release).name,
-            release_sha256=given.sha256,
-            structure=given.rows[0].structure,
-            recipe=recipe,
-            system=system,
-            seed=seed,
-            threads=threads,
-            checkpoints=checkpoints,
-            sample_prompts=samples,
-            report_to=report_to,
-        )
         create(folder, config, given.rows, given.tests)
     elif _finished(folder):
         raise TrainError(f"{folder}: is finished already; choose another --out for a new run")
     if gpus and gpus > 1:
-        from train.device import find_device
-        from train.launch import command as launch
-
-        words = launch(folder, gpus, sharding or "none", cpu=find_device().kind == "cpu")
-        click.echo(f"$ {shlex.join(words)}", err=True)
-        code = subprocess.run(words, check=False).returncode  # noqa: S603 - no shell
-        if code:
-            raise TrainError(f"{folder}: a process ended with code {code}: what it said is above")
+        train_apart(folder, gpus, sharding)
     else:
         from train.sft import run
 
@@ -146,17 +174,19 @@ def command(
         push_after(project, folder, push_to, public=public)
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     """What a release gives a run."""
 
     rows: list[SftRow]
     tests: list[SftRow]
     sha256: str
+    undecided: frozenset[str]
+    """Rows that by the release's own word no person decided on."""
 
 
-def _read(project: Path, release: str, passing: Path) -> _Given:
+def _read(project: Path, release: str, passing: Path) -> Given:
     """The release's rows. Raises TrainError where it does not keep its promises or has nothing to train."""
-    from exports.layout import locate, main_config, read_columns, rows_sha256
+    from exports.layout import PROVENANCE, locate, main_config, read_columns, rows_sha256
 
     folder = find_folder(project, release, passing)
     off = [one for one in look(project, folder) if not one.unchecked]
@@ -172,7 +202,9 @@ def _read(project: Path, release: str, passing: Path) -> _Given:
     rows = {side: [_row(told) for told in main.get(side, ())] for side in ("train", "test")}
     if not rows["train"]:
         raise TrainError(f"{release}: has no rows in a split 'train'")
-    return _Given(rows["train"], rows["test"], rows_sha256(columns))
+    told = [one for held in columns.get(PROVENANCE, {}).values() for one in held]
+    undecided = frozenset(str(one["id"]) for one in told if one.get("decided_by") != "person")
+    return Given(rows["train"], rows["test"], rows_sha256(columns), undecided)
 
 
 def _row(columns: Mapping[str, Any]) -> SftRow:
@@ -193,7 +225,7 @@ def _model_path(model: str) -> str:
     return str(Path(model).resolve()) if Path(model).is_dir() else model
 
 
-def _estimate(preset: Preset, recipe: Recipe, gpu: str, gpus: int, sharding: Any, given: _Given) -> "Estimate":
+def _estimate(preset: Preset, recipe: Recipe, gpu: str, gpus: int, sharding: Any, given: Given) -> "Estimate":
     from train.estimate import estimate
     from train.gpus import find_gpu
 
@@ -217,7 +249,7 @@ def _show_estimate(found: "Estimate", as_json: bool) -> None:
     click.echo(f"{found.steps:,} optimizer steps, {low:,.0f} to {high:,.0f} min; reckoned, not measured")
 
 
-def _require_device(preset: Preset, recipe: Recipe, given: _Given) -> None:
+def _require_device(preset: Preset, recipe: Recipe, given: Given) -> None:
     from train.device import find_device, require
 
     device = find_device()

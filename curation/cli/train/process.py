@@ -1,0 +1,28 @@
+"""A run in a process of its own, or in several that share it."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from schemas.errors import TrainError
+
+
+def train_apart(folder: Path, gpus: int, sharding: Any) -> None:
+    """Trains what is in the run's `folder`. Raises TrainError where that ends in anything but a model."""
+    words = [sys.executable, "-m", "train.sft", str(folder)]
+    if gpus > 1:
+        from train.device import find_device
+        from train.launch import command as launch
+
+        words = launch(folder, gpus, sharding or "none", cpu=find_device().kind == "cpu")
+        click.echo(f"$ {shlex.join(words)}", err=True)
+    # What it says is for people; standard output is for --json.
+    code = subprocess.run(words, stdout=2, check=False).returncode  # noqa: S603 - no shell
+    if code == 130:
+        raise KeyboardInterrupt
+    if code:
+        raise TrainError(f"{folder}: a process ended with code {code}: what it said is above")
