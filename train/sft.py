@@ -339,6 +339,8 @@ def main(arguments: Sequence[str]) -> int:
     except CurateError as error:
         print(f"train: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
