@@ -72,13 +72,20 @@ class Interval(Frozen):
     """A mean with its 95 % interval, where values are no yes or no."""
 
     value: float
-    low: float
-    high: float
+    low: float | None = Field(description="None, as `high`: all values are one and the same, which bounds nothing")
+    high: float | None
     n: int = Field(ge=0, description="prompts")
+
+    def __str__(self) -> str:
+        """e.g. '61.2 (54.1 to 69.9) of 40'."""
+        if self.low is None or self.high is None:
+            return f"{self.value:,.3g} of {self.n:,}"
+        return f"{self.value:,.3g} ({self.low:,.3g} to {self.high:,.3g}) of {self.n:,}"
 
 
 class Compared(Frozen):
-    """A figure of the model, and where there is a baseline its own, over the prompts that both have."""
+    """A figure of the model, and where there is a baseline its own, each over its judged prompts. The difference is
+    over those that both have."""
 
     suite: str
     group: str
@@ -92,8 +99,8 @@ class Compared(Frozen):
     unjudged_after: int = Field(default=0, ge=0)
     pairs: int = Field(default=0, ge=0, description="prompts judged in both")
     difference: Interval | None = Field(default=None, description="after less before, over the pairs")
-    p_value: float | None = Field(default=None, description="McNemar's exact for yes or no, else None")
-    test: str | None = Field(default=None, description="McNemar exact, or paired bootstrap over prompts")
+    p_value: float | None = Field(default=None, description="McNemar's mid-p for yes or no, else None")
+    test: str | None = Field(default=None, description="how the difference was weighed, in words")
     word: Word | None = Field(default=None, description="None: no baseline, or neither way is better")
 
 

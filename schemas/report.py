@@ -21,6 +21,15 @@ NORMAL_95 = 1.959963984540054
 """The 97.5 % quantile of the normal distribution: 95 % lie within so many standard deviations."""
 
 
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """The 95 % score interval of a share of `n`, which is 1 or more."""
+    square = NORMAL_95**2
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = NORMAL_95 / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n**2))
+    # At the ends the bound is 0 or 1 exactly; floating point would leave 1e-17 of it.
+    return 0.0 if share == 0 else middle - half, 1.0 if share == 1 else middle + half
+
+
 class Rate(Frozen):
     """How often something was so, with its 95 % Wilson score interval."""
 
@@ -36,13 +45,8 @@ class Rate(Frozen):
             raise ValueError(f"{hits} of {n} is no share")
         if n == 0:
             return cls(value=0.0, low=0.0, high=1.0, n=0)
-        share, square = hits / n, NORMAL_95**2
-        middle = (share + square / (2 * n)) / (1 + square / n)
-        half = NORMAL_95 / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n**2))
-        # At the ends the bound is 0 or 1 exactly; floating point would leave 1e-17 of it.
-        low = 0.0 if hits == 0 else middle - half
-        high = 1.0 if hits == n else middle + half
-        return cls(value=share, low=low, high=high, n=n)
+        low, high = wilson(hits / n, n)
+        return cls(value=hits / n, low=low, high=high, n=n)
 
     def __str__(self) -> str:
         """e.g. '12 % (5-25) of 40'; '-' where nothing was observed."""

@@ -49,8 +49,4 @@ def _line(one: Compared) -> str:
 
 
 def _shown(found: Rate | Interval | None) -> str:
-    if found is None:
-        return "–"
-    if isinstance(found, Rate):
-        return str(found)
-    return f"{found.value:,.3g} ({found.low:,.3g} to {found.high:,.3g}) of {found.n:,}"
+    return "–" if found is None else str(found)

@@ -1,0 +1,1 @@
+"""Evaluation on inspect_ai: suites, the model provider, tasks, scorers, and what a log comes to."""
