@@ -27,6 +27,7 @@ def command() -> None:
     Examples:
       curate train releases/v1 --preset smollm2-cpu
       curate train releases/v1 --preset smollm2-cpu --resume
+      curate train releases/v1 --preset smollm2-cpu --structures alttrain,no_ha,plain_answer_only --seeds 3
       curate train org/name@v1 --preset r1-distill-llama-8b --estimate
       curate train merge runs/smollm2-cpu-0
       curate train push runs/smollm2-cpu-0 org/model

@@ -106,7 +106,8 @@ def _left_out(sides: Mapping[Side, Alike]) -> list[LeftOut]:
 
 
 def rows_in(project: Path, given: "Given", structures: Sequence[str]) -> dict[Side, Alike]:
-    """The rows of each side of the split. Raises TrainError where nothing is left to train."""
+    """The rows that all structures have, by the side of the split. Raises TrainError where a row of the release is not
+    approved in the project's ledger as it stands there, or nothing is left to train; StructureError."""
     held: dict[Side, list[SftRow]] = {"train": given.rows, "test": given.tests}
     own = given.rows[0].structure
     if set(structures) == {own}:

@@ -13,7 +13,8 @@ from schemas.errors import TrainError
 
 def train_apart(folder: Path, gpus: int, sharding: Any) -> None:
     """Trains what is in the run's `folder`. Raises TrainError where that ends in anything but a model."""
-    words = [sys.executable, "-m", "train.sft", str(folder)]
+    # -P: a train.py in the folder where the command is given would be taken for this package.
+    words = [sys.executable, "-P", "-m", "train.sft", str(folder)]
     if gpus > 1:
         from train.device import find_device
         from train.launch import command as launch
