@@ -50,6 +50,7 @@ class Answered(Frozen):
     category: str | None = None
     sample: int = Field(default=0, ge=0, description="several samples of one prompt are not independent")
     completion: str
+    withheld: bool = Field(default=False, description="it may be harmful, and `completion` is '' in a file to share")
     stopped: bool = Field(description="by the stop token; else it ran to the limit")
     new_tokens: int = Field(ge=0)
     thinking_tokens: int | None = Field(default=None, description="None: it never opened or never closed its thinking")

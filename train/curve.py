@@ -35,21 +35,21 @@ MOST_LOSS = 1e30
 LOGARITHMIC_FROM = 100
 """Times the least loss. With a single step far above all others a linear axis would show a flat line."""
 
-_INK, _FAINT, _CARD, _EDGE = "#1f2733", "#5b6675", "#ffffff", "#d5dbe3"
+INK, FAINT, CARD, EDGE = "#1f2733", "#5b6675", "#ffffff", "#d5dbe3"
 _MEAN, _RAW, _BROKEN = "#005a92", "#6ba3c7", "#d55e00"
-_WIDTH_INCHES, _HEIGHT_INCHES, _DOTS_PER_INCH = 7.2, 4.6, 150
+WIDTH_INCHES, _HEIGHT_INCHES, _DOTS_PER_INCH = 7.2, 4.6, 150
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 12,
-    "text.color": _INK,
+    "text.color": INK,
     "text.parse_math": False,
-    "axes.edgecolor": _EDGE,
-    "axes.labelcolor": _FAINT,
+    "axes.edgecolor": EDGE,
+    "axes.labelcolor": FAINT,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.formatter.use_mathtext": False,
-    "xtick.color": _FAINT,
-    "ytick.color": _FAINT,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
     "legend.frameon": False,
 }
 
@@ -93,17 +93,17 @@ def _table(points: Sequence[Point]) -> str:
 def _draw(points: Sequence[Point], rows: int | None) -> bytes:
     shown = [point for point in points if _is_drawable(point.loss)]
     broken = [point.step for point in points if not _is_drawable(point.loss)]
-    with _figure(_title(points, rows)) as figure:
+    with card(_title(points, rows), _HEIGHT_INCHES) as figure:
         from matplotlib.ticker import FixedLocator, StrMethodFormatter
 
         above = figure.add_axes((0.115, 0.365, 0.855, 0.42))
         below = figure.add_axes((0.115, 0.15, 0.855, 0.13))
         _draw_losses(above, shown, broken)
         rates = [(point.step, point.learning_rate) for point in points if isfinite(point.learning_rate)]
-        below.plot(*_columns(rates), color=_FAINT, linewidth=1.6, marker="o" if len(rates) == 1 else "")
+        below.plot(*_columns(rates), color=FAINT, linewidth=1.6, marker="o" if len(rates) == 1 else "")
         highest = max((rate for _, rate in rates), default=0.0)
         below.set_ylim(0, highest * 1.15 or 1)
-        figure.text(0.115, 0.295, "learning rate", color=_FAINT, fontsize=11)
+        figure.text(0.115, 0.295, "learning rate", color=FAINT, fontsize=11)
         epochs = f" ({points[-1].epoch:,.4g} epochs)" if points and isfinite(points[-1].epoch) else ""
         below.set_xlabel(f"optimizer step{epochs}")
         _frame(above, points, labelled=False)
@@ -143,7 +143,7 @@ def _draw_losses(axes: "Axes", shown: Sequence[Point], broken: Sequence[int]) ->
             axes.plot(*_columns(_smooth(raw, window)), color=_MEAN, linewidth=2, label=label)
         spread = min(losses) > 0 and max(losses) > LOGARITHMIC_FROM * min(losses)
         said = "nats a token" + (" (logarithmic)" if spread else "")
-        axes.text(0, 1.03, said, transform=axes.transAxes, color=_FAINT, fontsize=11)
+        axes.text(0, 1.03, said, transform=axes.transAxes, color=FAINT, fontsize=11)
         if spread:
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(NullFormatter())
@@ -154,7 +154,7 @@ def _draw_losses(axes: "Axes", shown: Sequence[Point], broken: Sequence[int]) ->
     else:
         axes.set_yticks([])
         said = "no step was logged" if not broken else "no loss is a number"
-        axes.text(0.5, 0.5, said, transform=axes.transAxes, ha="center", va="center", color=_FAINT)
+        axes.text(0.5, 0.5, said, transform=axes.transAxes, ha="center", va="center", color=FAINT)
     if broken:
         place = axes.get_xaxis_transform()
         label = f"no number ({len(broken):,})"
@@ -189,7 +189,7 @@ def _frame(axes: "Axes", points: Sequence[Point], *, labelled: bool) -> None:
     axes.set_xlim(first - room, last + room)
     axes.xaxis.set_major_locator(_few_ticks(7, whole=True) if last > first else FixedLocator([first]))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}") if labelled else NullFormatter())
-    axes.grid(color=_EDGE, linewidth=0.8)
+    axes.grid(color=EDGE, linewidth=0.8)
     axes.set_axisbelow(True)
 
 
@@ -200,8 +200,8 @@ def _few_ticks(most: int, whole: bool = False) -> Any:
 
 
 @contextmanager
-def _figure(title: str) -> "Iterator[Figure]":
-    """A card with its title on it."""
+def card(title: str, height: float) -> "Iterator[Figure]":
+    """A card of this height in inches with its title on it, as pictures of runs and evaluations are drawn on."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -210,21 +210,21 @@ def _figure(title: str) -> "Iterator[Figure]":
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
-        figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), dpi=_DOTS_PER_INCH)
+        figure = Figure(figsize=(WIDTH_INCHES, height), dpi=_DOTS_PER_INCH)
         FigureCanvasAgg(figure)
         figure.patch.set_alpha(0)
         inset, corner = 0.02, 0.14
-        card = FancyBboxPatch(
+        ground = FancyBboxPatch(
             (inset + corner, inset + corner),
-            _WIDTH_INCHES - 2 * (inset + corner),
-            _HEIGHT_INCHES - 2 * (inset + corner),
+            WIDTH_INCHES - 2 * (inset + corner),
+            height - 2 * (inset + corner),
             boxstyle=f"round,pad={corner}",
             transform=figure.dpi_scale_trans,
-            facecolor=_CARD,
-            edgecolor=_EDGE,
+            facecolor=CARD,
+            edgecolor=EDGE,
             linewidth=1,
             zorder=-2,
         )
-        figure.add_artist(card)
-        figure.text(0.03, 1 - 0.24 / _HEIGHT_INCHES, title, va="top", fontsize=13.5, fontweight="bold")
+        figure.add_artist(ground)
+        figure.text(0.03, 1 - 0.24 / height, title, va="top", fontsize=13.5, fontweight="bold")
         yield figure
