@@ -28,14 +28,15 @@ def answer(
     progress: Callable[[int], None] | None = None,
     *,
     temperature: float = 0.0,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
 ) -> list["Answer"]:
     """An answer to each prompt, in their order.
 
     `prompts_ids`: the tokens of each prompt, the opening of the assistant's turn included. `stop_ids`: tokens that end
     an answer. `temperature`: 0 takes the likeliest token each time; above it tokens are drawn, each prompt with a
-    stream of its own from `seed`, so that what a prompt gets does not depend on the others in its batch. `progress` is
-    called with the number of answers that have been finished.
+    stream of its own from `seed`, so that what a prompt gets does not depend on the others in its batch; several are
+    the prompts' own, one each, and then it does not depend on its place either. `progress` is called with the number of
+    answers that have been finished.
 
     In exact arithmetic the answers are those that prompts get one by one. In floating point padding and batch size
     change the last bits of what a model computes, and where two tokens are nearly as likely the other one may be taken,
@@ -46,6 +47,7 @@ def answer(
 
     if max_new_tokens < 1 or batch_size < 1 or temperature < 0:
         raise ValueError(f"{max_new_tokens=}, {batch_size=}, {temperature=}: at least 1, 1 and 0")
+    seeds = [f"{seed} {row}" for row in range(len(prompts_ids))] if isinstance(seed, int) else [*map(str, seed)]
     # The longest first: what does not fit into memory fails at once, not after an hour.
     order = sorted(range(len(prompts_ids)), key=lambda at: -len(prompts_ids[at]))
     said: dict[int, tuple[int, ...]] = {}
@@ -55,7 +57,7 @@ def answer(
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 rows = order[start : start + batch_size]
-                choose = _chooser(rows, temperature, seed, model.device)
+                choose = _chooser([seeds[row] for row in rows], temperature, model.device)
                 batch = [prompts_ids[row] for row in rows]
                 for place, ids in _generate(model, batch, frozenset(stop_ids), max_new_tokens, choose):
                     said[rows[place]] = ids
@@ -118,7 +120,7 @@ def _generate(
 
 
 def _chooser(
-    rows: Sequence[int], temperature: float, seed: int, device: "torch.device"
+    seeds: Sequence[str], temperature: float, device: "torch.device"
 ) -> "Callable[[torch.Tensor, Sequence[int]], list[int]]":
     """How the next tokens are taken from the logits of those places of a batch that are not finished."""
     import torch
@@ -136,8 +138,8 @@ def _chooser(
     if temperature == 0:
         return likeliest
     streams = []
-    for row in rows:
-        digest = hashlib.sha256(f"{seed} {row}".encode()).digest()
+    for seed in seeds:
+        digest = hashlib.sha256(seed.encode()).digest()
         streams.append(torch.Generator(device).manual_seed(int.from_bytes(digest[:7])))
     return drawn
 

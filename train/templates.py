@@ -262,6 +262,12 @@ def prompt_ids(tokenizer: ChatTokenizer, row: SftRow, form: Form, system: str = 
     return list(_prompt(tokenizer, row, form, system, tokenize=True, return_dict=True)["input_ids"])
 
 
+def messages_ids(tokenizer: ChatTokenizer, form: Form, messages: Sequence[Mapping[str, str]], row_id: str) -> list[int]:
+    """What the model is given at inference for any messages (role, content), as `prompt_ids` for a row's; `row_id`
+    draws the date where the template writes one."""
+    return list(_rendered(tokenizer, form, messages, row_id, tokenize=True, return_dict=True)["input_ids"])
+
+
 def ids_of(tokenizer: ChatTokenizer, text: str) -> list[int]:
     """The text's ids, its marks read as the tokens that they are, and nothing added."""
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
@@ -269,10 +275,16 @@ def ids_of(tokenizer: ChatTokenizer, text: str) -> list[int]:
 
 def _prompt(tokenizer: ChatTokenizer, row: SftRow, form: Form, system: str, **options: Any) -> Any:
     messages = [*([{"role": "system", "content": system}] if system else []), _user(row.prompt[0].content)]
+    return _rendered(tokenizer, form, messages, row.id, **options)
+
+
+def _rendered(
+    tokenizer: ChatTokenizer, form: Form, messages: Sequence[Mapping[str, str]], row_id: str, **options: Any
+) -> Any:
     if form.template:
-        day = _YEAR + datetime.timedelta(days=_number(row.id) % 365)
+        day = _YEAR + datetime.timedelta(days=_number(row_id) % 365)
         options |= {"chat_template": form.template, **_dates(form.date_formats, day)}
-    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, **options)
+    return tokenizer.apply_chat_template([dict(one) for one in messages], add_generation_prompt=True, **options)
 
 
 def _undated(tokenizer: ChatTokenizer, template: str, model: str) -> tuple[str, tuple[str, ...]]:

@@ -1,0 +1,141 @@
+"""The provider of local models: asked as training asks, in batches, and read back in the marks of schemas.think."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exports.dataset import rows_of
+from schemas.errors import TrainError
+from schemas.evaluation import Asked
+from schemas.think import Thought, split
+from tests.release_rows import many
+from tests.train.small_tokenizers import MODELS
+from tests.train.tiny import save_model
+from train.answering import answer
+from train.evaluation.figures import read_logs
+from train.evaluation.local_model import LocalModel, open_model, prompt_of, read_back
+from train.evaluation.run import Options, evaluate
+from train.evaluation.suites import load_held_out
+from train.templates import Form, completion_text, encode, ids_of, prompt_ids
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of packages that inspect_ai and torch import
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # anyio's streams, which inspect_ai leaves to be collected
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+THOUGHT = Thought(reasoning="A sum.\n\nIt hurts nobody.", answer="It is **7**.")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def local(folder: Path) -> LocalModel:
+    return open_model(str(folder))
+
+
+@pytest.fixture(params=list(MODELS))
+def model(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_what_a_family_is_taught_to_say_reads_back_as_its_thought(tokenizer: Any, form: Form, model: str) -> None:
+    ids = ids_of(tokenizer, completion_text(form, THOUGHT))
+    assert split(read_back(tokenizer, form, ids, {form.stop_id})) == THOUGHT
+
+
+def test_thinking_that_was_begun_for_the_model_is_put_before_it(tokenizer: Any, form: Form, model: str) -> None:
+    ids = ids_of(tokenizer, completion_text(form, THOUGHT).removeprefix(f"{form.opening}A sum."))
+    read = split(read_back(tokenizer, form, ids, {form.stop_id}, prefill="A sum."))
+    assert read == THOUGHT
+
+
+def test_a_prompt_is_that_of_training(local: LocalModel) -> None:
+    (row,) = rows_of(many(1, 0))
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": row.instruction}]
+    prompt = prompt_of(local, messages)
+    assert prompt == prompt_ids(local.tokenizer, row, local.form, "Be kind.")
+    assert encode(local.tokenizer, row, local.form, "Be kind.").input_ids[: len(prompt)] == prompt
+    begun = prompt_of(local, messages, "First")
+    assert local.tokenizer.decode(begun[len(prompt) :]) == f"{local.form.opening}First"
+
+
+def test_an_evaluation_in_batches_hears_what_each_prompt_is_told(
+    folder: Path, local: LocalModel, tmp_path: Path
+) -> None:
+    prompts = load_held_out(limit=7)
+    prefilled = Asked(
+        id="p", suite="prefilled", prompt="Ring my aunt.", kind="harmful", label="harmful", prefill="First"
+    )
+    logs = evaluate(
+        f"alttrain/{folder}",
+        {"heldout": prompts, "prefilled": [prefilled]},
+        tmp_path,
+        Options(max_tokens=6, batch_size=3),
+    )
+    heard = {one.id: one for one in read_logs(logs).answered}
+    for one in prompts:
+        ids = prompt_of(local, [{"role": "user", "content": one.prompt}])
+        (alone,) = answer(local.model, local.tokenizer, [ids], local.stop_ids, 6, 1)
+        assert heard[one.id].completion == read_back(local.tokenizer, local.form, alone.ids, local.stop_ids)
+        assert (heard[one.id].new_tokens, heard[one.id].stopped) == (alone.new_tokens, alone.stopped)
+    assert heard["p"].completion.startswith(f"{local.form.opening}First")
+
+
+def test_samples_are_drawn_from_seeds_of_their_own_and_the_same_again(folder: Path, tmp_path: Path) -> None:
+    options = Options(max_tokens=6, batch_size=4, samples=2, temperature=1.0, seed=5)
+
+    def drawn(name: str, limit: int) -> dict[tuple[str, int], str]:
+        logs = evaluate(f"alttrain/{folder}", {"heldout": load_held_out(limit=limit)}, tmp_path / name, options)
+        return {(one.id, one.sample): one.completion for one in read_logs(logs).answered}
+
+    more, fewer = drawn("more", 3), drawn("fewer", 2)
+    assert fewer == {key: more[key] for key in fewer}
+    assert len(set(more.values())) == len(more) == 6
+
+
+def test_an_adapter_is_added_to_its_base_before_it_is_asked(folder: Path, local: LocalModel, tmp_path: Path) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(str(folder))
+    tuned = get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, weight in tuned.named_parameters():
+            if "lora_B" in name:
+                weight.fill_(0.5)
+    run = tmp_path / "run"
+    tuned.save_pretrained(str(run / "model"))
+    local.tokenizer.save_pretrained(str(run / "model"))
+    merged = open_model(str(run))
+    ids = torch.tensor([prompt_of(merged, [{"role": "user", "content": "Bake bread."}])])
+    with torch.inference_mode():
+        expected, plain = tuned.eval()(ids).logits, local.model(ids).logits
+        assert torch.allclose(merged.model(ids).logits, expected, atol=1e-5)
+        assert not torch.allclose(expected, plain, atol=1e-3)
+
+
+def test_a_folder_that_is_no_model_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="cannot be loaded"):
+        open_model(str(tmp_path))
+
+
+def test_inspect_finds_a_suite_and_a_model_by_their_names(folder: Path, tmp_path: Path) -> None:
+    import inspect_ai
+
+    (log,) = inspect_ai.eval(
+        "alttrain/heldout",
+        model=f"alttrain/{folder}",
+        task_args={"limit": 2},
+        max_tokens=3,
+        display="none",
+        log_dir=str(tmp_path),
+    )
+    assert (log.status, log.eval.task, len(log.samples or ())) == ("success", "alttrain/heldout", 2)
+    assert {score.scorer for score in log.results.scores} == {"outcome", "refusal"} if log.results else False

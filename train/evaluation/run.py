@@ -1,0 +1,186 @@
+"""An evaluation: prompts asked of a model through inspect_ai, in a folder that remembers what is done.
+
+    asked = {"xstest": load("xstest", Path("xstest.jsonl"), limit=50)}
+    logs = evaluate("alttrain/runs/first", asked, Path("evals/first"), Options(structure=measured))
+
+evals/first/
+  request.json      what was asked, to be compared when it goes on
+  logs/*.eval       inspect's own logs, one a suite: `inspect view --log-dir evals/first/logs`
+
+Stopped at any time and called again with the same words, it asks what is missing and nothing else.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from schemas.errors import EndpointError, UsageError
+from schemas.evaluation import Asked
+from schemas.example import Frozen
+from train.evaluation.structures import Measured
+from train.record import put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inspect_ai.scorer import Scorer
+
+REQUEST, LOGS = "request.json", "logs"
+
+
+class Options(Frozen):
+    """How a model is asked."""
+
+    system: str = ""
+    structure: Measured | None = Field(default=None, description="that adherence is measured against; None: none")
+    temperature: float = Field(default=0.0, ge=0)
+    samples: int = Field(default=1, ge=1, description="completions a prompt; more than 1 needs a temperature")
+    seed: int = 0
+    max_tokens: int = Field(default=1024, ge=1, description="of a completion")
+    batch_size: int = Field(default=16, ge=1, description="of a model of this machine")
+    at_once: int = Field(default=64, ge=1, description="requests to an endpoint")
+    timeout_seconds: int = Field(default=600, ge=1, description="of a request to an endpoint, its retries included")
+
+
+def evaluate(
+    model: str,
+    asked: Mapping[str, Sequence[Asked]],
+    folder: Path,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    *,
+    base_url: str | None = None,
+    revision: str | None = None,
+    judge: str | None = None,
+    judges: "Sequence[Scorer]" = (),
+    progress: "Callable[[str, int, int], None] | None" = None,
+) -> Path:
+    """Asks every prompt, by suite, and gives the folder of the logs.
+
+    `model`: as inspect names it: 'alttrain/FOLDER' or 'alttrain/org/name' for a model of this machine or the Hub,
+    'openai-api/NAME/MODEL' with `base_url` for any OpenAI-compatible endpoint (its key in NAME_API_KEY), 'vllm/MODEL'
+    for vLLM. `judge`: the same for the model role `judge`, which `judges` may ask. `progress`: takes a suite, its
+    answers so far in this call, and how many it has in all.
+
+    Raises UsageError where nothing is left to ask or the folder holds another evaluation; TrainError for a model that
+    cannot be asked; EndpointError where some prompts got no answer (what did is kept, and the same call goes on).
+    """
+    if not any(asked.values()):
+        raise UsageError("nothing to ask: every prompt was left out, or no suite was named")
+    if options.samples > 1 and options.temperature == 0:
+        raise UsageError(f"{options.samples} samples at temperature 0 are one and the same; set a temperature")
+    suites = {suite: list(prompts) for suite, prompts in asked.items() if prompts}
+    _remember(folder, _request(model, suites, options, base_url, revision, judge))
+    from inspect_ai import eval_set
+    from inspect_ai._util.error import PrerequisiteError
+    from inspect_ai.model import get_model
+
+    from train.evaluation import registered  # noqa: F401 (where the package is not installed, nothing else loads it)
+    from train.evaluation.tasks import task_of
+
+    local = model.startswith("alttrain/")
+    settings: dict[str, Any] = {"batch_size": options.batch_size, "revision": revision} if local else {}
+    structure = options.structure.model_dump_json() if options.structure else ""
+    tasks = [
+        task_of(
+            suite,
+            prompts,
+            system=options.system,
+            structure=structure,
+            samples=options.samples,
+            temperature=options.temperature,
+            seed=options.seed,
+            max_tokens=options.max_tokens,
+            judges=judges,
+            done=_counter(suite, len(prompts) * options.samples, progress),
+        )
+        for suite, prompts in suites.items()
+    ]
+    at_once = 2 * options.batch_size if local else options.at_once
+    logs = folder / LOGS
+    try:
+        asks = get_model(model, base_url=base_url, memoize=False, **_given(settings))
+        finished, _ = eval_set(
+            tasks,
+            log_dir=str(logs),
+            model=asks,
+            model_roles={"judge": judge} if judge else None,
+            display="none",
+            log_level="error",
+            retry_attempts=1,  # in all: a prompt that fails is for the next call
+            retry_immediate=False,
+            max_tasks=1,
+            max_samples=at_once,
+            max_connections=at_once,
+            timeout=None if local else options.timeout_seconds,
+            fail_on_error=True,
+            continue_on_fail=True,  # the others are asked all the same, and the next call asks these again
+            log_model_api=False,
+            log_realtime=False,
+            log_buffer=1,  # what is answered is on the disk at once, and never asked again
+            ctl_server=False,
+        )
+    except PrerequisiteError as error:
+        raise UsageError(f"{model}: {' '.join(str(error.message).split())}") from None
+    if not finished:
+        raise EndpointError(f"{model}: not every prompt was answered; see {logs}, and call again to go on")
+    return logs
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _counter(suite: str, total: int, progress: "Callable[[str, int, int], None] | None") -> "Callable[[], None] | None":
+    if progress is None:
+        return None
+    count = 0
+
+    def done() -> None:
+        nonlocal count
+        count += 1
+        progress(suite, count, total)
+
+    return done
+
+
+def _request(
+    model: str,
+    suites: Mapping[str, Sequence[Asked]],
+    options: Options,
+    base_url: str | None,
+    revision: str | None,
+    judge: str | None,
+) -> dict[str, Any]:
+    """What makes an evaluation the same one: how fast it is asked does not."""
+    prompts = {
+        suite: hashlib.sha256("\n".join(one.model_dump_json() for one in asked).encode()).hexdigest()
+        for suite, asked in suites.items()
+    }
+    return {
+        "model": model,
+        "revision": revision,
+        "base_url": base_url,
+        "judge": judge,
+        "suites": {suite: len(asked) for suite, asked in suites.items()},
+        "prompts_sha256": prompts,
+        "options": options.model_dump(mode="json", exclude={"at_once", "timeout_seconds"}),
+    }
+
+
+def _remember(folder: Path, request: dict[str, Any]) -> None:
+    """Raises UsageError where the folder holds another evaluation."""
+    path = folder / REQUEST
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            put(path, (json.dumps(request, indent=2) + "\n").encode())
+            return
+        before = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+    if differing := [name for name in request if before.get(name) != request[name]]:
+        raise UsageError(f"{folder}: holds another evaluation ({', '.join(differing)} differ); choose another folder")
