@@ -208,15 +208,16 @@ def test_code_of_a_model_is_never_run_where_there_is_no_docker(tmp_path: Path, m
 
 def test_nor_on_this_machine_when_inspect_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import inspect_ai
-    from inspect_ai.model import ModelOutput, get_model
+    from inspect_ai.model import get_model
 
     docker, ran = tmp_path / "docker", tmp_path / "ran"
     docker.write_text("#!/bin/sh\n", "utf-8")
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     task = task_of("humaneval", [asked("def f():", "task", suite="humaneval", reference=f"open({str(ran)!r}, 'w')")])
-    says = get_model("mockllm/model", custom_outputs=[ModelOutput.from_content("mockllm/model", "pass")])
-    (log,) = inspect_ai.eval(task, model=says, sandbox="local", display="none", log_dir=str(tmp_path / "logs"))
+    with FakeEndpoint([completion("pass")]) as fake:
+        model = get_model(MODEL, base_url=fake.url, memoize=False)
+        (log,) = inspect_ai.eval(task, model=model, sandbox="local", display="none", log_dir=str(tmp_path / "logs"))
     assert log.status == "error"
     assert log.error
     assert "runs in Docker only" in log.error.message
