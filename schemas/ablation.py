@@ -2,6 +2,7 @@
 
 LeftOut       a row that one structure cannot have, so that none is trained on it
 AblationRun   what came of one structure from one seed
+Evaluated     what an evaluation found of one run, or of the model before any
 Ablation      all of it                                       ablation.json in the ablation's folder
 
 An evaluation finds its models by `Ablation.runs`: each names its run's folder, beside ablation.json.
@@ -40,6 +41,19 @@ class AblationRun(Frozen):
     seconds: float = Field(ge=0, description="of training; of the last stretch where it was resumed")
 
 
+class Evaluated(Frozen):
+    """The figures of the paper's tables for one model, each a mean over the suites that have it; None: none has."""
+
+    structure: str | None = Field(description="None: the model before any training")
+    seed: int | None = None
+    harmful: float | None = Field(default=None, ge=0, le=1)
+    over_refusal: float | None = Field(default=None, ge=0, le=1)
+    reasoning: float | None = Field(default=None, ge=0, le=1)
+    kept: float | None = Field(default=None, ge=0, le=1, description="of its structure's form")
+    thinking_tokens: float | None = Field(default=None, ge=0, description="a prompt")
+    by: tuple[str, ...] = Field(default=(), description="of each suite the measure, and who judged")
+
+
 class Ablation(Frozen):
     """The same prompts in the same order and number of optimizer steps, in several structures from several seeds."""
 
@@ -56,6 +70,7 @@ class Ablation(Frozen):
     steps: int = Field(ge=1, description="optimizer steps of every run")
     left_out: tuple[LeftOut, ...] = ()
     runs: tuple[AblationRun, ...] = Field(default=(), description="those that are finished")
+    evaluated: tuple[Evaluated, ...] = ()
 
     @property
     def wanted(self) -> list[tuple[str, int]]:

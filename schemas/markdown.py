@@ -2,6 +2,7 @@
 
     inline(text)      one line for a sentence or a table's cell; nothing in it is markup, a link or a mention
     block(text)       a fenced block that no text can close from inside
+    table(head, body) cells that are markdown already, aligned so that they read as plain text too
     public_name(name) a model or source without the folders or the server that a careless name gives away
 
 `Markup` marks what is markdown already. A template's environment escapes whatever is not, so that forgetting to escape
@@ -11,6 +12,7 @@ is safe.
 import re
 import textwrap
 import unicodedata
+from collections.abc import Sequence
 
 WIDTH = 76
 """Columns of a block: a block does not wrap on the page, it has to be scrolled sideways."""
@@ -70,6 +72,18 @@ def block(text: str, most: int = 900) -> Markup:
     ticks = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * max(3, ticks + 1)
     return Markup("\n".join([f"{fence}text", *lines, fence]))
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """The first column to the left, the others to the right."""
+    widths = [max(len(row[at]) for row in (head, *body)) for at in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *others = (cells[at].rjust(width) if at else cells[at].ljust(width) for at, width in enumerate(widths))
+        return f"| {' | '.join((first, *others))} |"
+
+    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+    return [line(head), f"| {' | '.join(rule)} |", *map(line, body)]
 
 
 def visible(text: str) -> str:

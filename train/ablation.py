@@ -18,11 +18,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from schemas.ablation import ABLATION, Ablation, AblationRun, LeftOut, folder_of
+from schemas.ablation import ABLATION, Ablation, AblationRun, Evaluated, LeftOut, folder_of
 from schemas.errors import TrainError
-from schemas.markdown import code, inline
+from schemas.markdown import code, inline, table
 from schemas.release import SftRow
 from schemas.training import Proof, RunConfig
+from train.evaluation.ablation import evaluation_lines
 from train.loading import load_tokenizer
 from train.progress import Say
 from train.proof import prove
@@ -37,8 +38,6 @@ Rows = Mapping[str, Sequence[SftRow]]
 _OF_A_RUN = {"name", "seed", "structure", "derived_from"}
 _OF_A_PLACE = {"release", "model_path"}
 """The same release and model may be reached by another name."""
-
-_FOUND = ("harmful answered", "harmless refused", "form kept", "tokens a query")
 
 
 def prove_all(
@@ -158,6 +157,13 @@ def gather(folder: Path) -> Ablation:
     return plan.model_copy(update={"runs": tuple(done)})
 
 
+def note(folder: Path, evaluated: Sequence[Evaluated]) -> Ablation:
+    """Writes what an evaluation found into ablation.json and the table, in the place of what was there."""
+    plan = gather(folder).model_copy(update={"evaluated": tuple(evaluated)})
+    _keep(folder, plan)
+    return plan
+
+
 def lines_of(plan: Ablation) -> list[str]:
     """The runs as an aligned table, which is markdown too; those that are not finished say so."""
     done = {(run.structure, run.seed): run for run in plan.runs}
@@ -175,7 +181,7 @@ def lines_of(plan: Ablation) -> list[str]:
                     f"{run.seconds:,.0f}",
                 ]
             body.append([structure, str(seed), *figures])
-    return _table(["structure", "seed", "completion tokens", "a row", "steps", "final loss", "seconds"], body)
+    return table(["structure", "seed", "completion tokens", "a row", "steps", "final loss", "seconds"], body)
 
 
 def left_out_lines(plan: Ablation) -> list[str]:
@@ -210,7 +216,6 @@ def _page(plan: Ablation) -> str:
         if derived
         else []
     )
-    empty = [[structure, "", *["–" for _ in _FOUND]] for structure in plan.structures]
     return "\n".join(
         [
             f"# Ablation on {code(plan.release)} with {code(plan.preset)}",
@@ -225,21 +230,7 @@ def _page(plan: Ablation) -> str:
             "",
             "## Evaluation",
             "",
-            "Not evaluated yet.",
-            "",
-            *_table(["structure", "runs", *_FOUND], empty),
+            *evaluation_lines(plan),
             "",
         ]
     )
-
-
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
-    widths = [max(len(row[at]) for row in (head, *body)) for at in range(len(head))]
-
-    def line(cells: Sequence[str]) -> str:
-        first, *others = (cells[at].rjust(width) if at else cells[at].ljust(width) for at, width in enumerate(widths))
-        return f"| {' | '.join((first, *others))} |"
-
-    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
-    return [line(head), f"| {' | '.join(rule)} |", *map(line, body)]

@@ -21,7 +21,7 @@ from tests.hub_endpoints import Answer, Asked
 from tests.hub_repos import Blob, Repo
 from tests.hub_server import LOSE_REPLY, READER, STRANGER, HubServer, Trouble, error, once, serving
 from tests.release_rows import many
-from tests.train.test_model_card import record
+from tests.train.records import record
 from tests.train.tiny import make_run, save_model
 from train.merge import merge
 from train.publish import prepare

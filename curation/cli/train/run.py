@@ -128,7 +128,7 @@ def command(
         name=folder.name,
         preset=chosen.name,
         model=model or chosen.model,
-        model_path=_model_path(model or chosen.model),
+        model_path=model_path(model or chosen.model),
         model_revision=revision if model else chosen.revision,
         release=release if "/" not in release or release.count("/") == 1 else Path(release).name,
         release_sha256=given.sha256,
@@ -215,7 +215,7 @@ def _changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return Recipe.model_validate(recipe.model_dump() | {key: new for key, new in changes.items() if new is not None})
 
 
-def _model_path(model: str) -> str:
+def model_path(model: str) -> str:
     """Where the model's files are: a folder as it is, the embedded one made ready, else a Hub id."""
     if model == EMBEDDED:
         from curation.embedded import cache_folder, fetch
