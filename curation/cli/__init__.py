@@ -28,6 +28,7 @@ COMMANDS = {
     "diff": ("diff", "Show what changed from one release to another."),
     "verify": ("verify", "Check a release, a folder or one on the Hub."),
     "train": ("train", "Train a model on a release; merge and push what was trained."),
+    "eval": ("eval", "Evaluate a model, before and after: harm, over-refusal, reasoning, structure."),
     "check-endpoint": ("check_endpoint", "Try an endpoint: reply form, speed, how often wrapped prompts flip it."),
 }
 

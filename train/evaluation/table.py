@@ -11,8 +11,11 @@ from typing import NamedTuple
 from schemas.evaluation import Compared, Interval
 from schemas.report import Rate
 
-SAYING = frozenset({"refused", "refusal_score", "complied", "harmful_answer", "harmful_thought", "strongreject"})
-"""Measures whose good side depends on the prompt: told by label or kind."""
+JUDGED = frozenset({"harmful_answer", "harmful_thought", "strongreject", "verdict_right"})
+"""Measures that are told by label or kind."""
+
+_FINER = {"refused": "refusal_score", "complied": "complies"}
+"""What a suite that tells partial refusals apart has instead."""
 
 FORM = frozenset("kept exact in_order follows answered stopped correct rouge1 rougeL thinking_tokens".split())
 """Measures that mean the same of every prompt: told over all."""
@@ -46,20 +49,28 @@ def lines_of(figures: Sequence[Compared]) -> dict[str, list[Line]]:
 
 def telling(figures: Sequence[Compared]) -> list[Compared]:
     """Those that a table on a terminal has room for: each measure over the prompts that it is about, once."""
-    kinds = {(one.suite, one.group) for one in figures}
-    return [one for one in figures if _is_telling(one, (one.suite, "hard_benign") in kinds)]
+    groups = {(one.suite, one.group) for one in figures}
+    measures = {(one.suite, one.measure) for one in figures}
+    shown = []
+    for one in figures:
+        if one.group == "benign" and (one.suite, "hard_benign") in groups:
+            continue
+        finer = (one.suite, _FINER.get(one.measure, "")) in measures
+        if not finer and _is_of_its_group(one):
+            shown.append(one)
+    return shown
 
 
-def _is_telling(one: Compared, has_kinds: bool) -> bool:
+def _is_of_its_group(one: Compared) -> bool:
     if one.measure in FORM:
         return one.group == "all"
-    if one.group == "all" or (one.group == "benign" and has_kinds):
+    if one.group == "all":
         return False
-    if one.measure == "complied":
-        return one.group == "harmful"
-    if one.measure == "refused":
+    if one.measure in ("refused", "refusal_score"):
         return one.group != "harmful"
-    return one.measure in SAYING or one.measure == "verdict_right"
+    if one.measure in ("complied", "complies"):
+        return one.group == "harmful"
+    return one.measure in JUDGED
 
 
 def name_of(one: Compared) -> str:

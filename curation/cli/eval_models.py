@@ -1,0 +1,104 @@
+"""Which model an evaluation's MODEL, --baseline and --judge name, and how inspect is to reach it."""
+
+import os
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from curation.cli.project import SETTINGS_FILE, load_settings
+from schemas.errors import KeyRefused, TrainError, UsageError
+from schemas.settings import EMBEDDED, Endpoint
+from schemas.training import RunRecord
+
+BASE = "base"
+"""As --baseline: the model that MODEL's run began from."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
+
+
+class Chosen(NamedTuple):
+    """A model to ask."""
+
+    name: str
+    """As reports show it: of a folder the last part only."""
+    kind: Literal["folder", "hub", "endpoint"]
+    address: str
+    """As inspect names it."""
+    folder: Path | None = None
+    is_run: bool = False
+    record: RunRecord | None = None
+    """What the model was trained on; None: nothing says."""
+    base_url: str | None = None
+    revision: str | None = None
+
+
+def choose(project: Path, name: str) -> Chosen:
+    """A run's folder, a model's folder, an endpoint of curate.toml, 'embedded', or org/name[@revision] on the Hub.
+
+    Raises UsageError where it is none of them, TrainError for a run that is not finished, KeyRefused for an endpoint
+    whose key is not set.
+    """
+    endpoints = _endpoints(project)
+    if name in endpoints:
+        return _endpoint(name, endpoints[name])
+    for folder in (Path(name), project / name):
+        if folder.is_dir():
+            return _folder(folder)
+    if name == EMBEDDED:
+        from curation.cli.train.run import model_path
+
+        return Chosen("SmolLM2-135M-Instruct", "folder", f"alttrain/{model_path(EMBEDDED)}")
+    if _HUB_ID.fullmatch(name):
+        hub_id, _, revision = name.partition("@")
+        return Chosen(hub_id, "hub", f"alttrain/{hub_id}", revision=revision or None)
+    known = ", ".join([EMBEDDED, *endpoints])
+    raise UsageError(f"{name}: no such folder, no org/name on the Hub, no endpoint of curate.toml (there are: {known})")
+
+
+def choose_base(model: Chosen) -> Chosen:
+    """The model that a run began from. Raises UsageError where `model` is no run."""
+    if model.record is None:
+        raise UsageError(f"--baseline {BASE}: {model.name} is no run's folder; name the model it came from")
+    from train.card import base_of
+
+    config = model.record.config
+    name, on_hub = base_of(config)
+    kind: Literal["folder", "hub"] = "hub" if on_hub and not Path(config.model_path).is_dir() else "folder"
+    return Chosen(name, kind, f"alttrain/{config.model_path}", revision=config.model_revision)
+
+
+def judge_address(project: Path, name: str) -> str:
+    """How inspect names an endpoint of curate.toml. Raises UsageError or KeyRefused."""
+    endpoints = _endpoints(project)
+    if name not in endpoints:
+        raise UsageError(f"--judge {name}: no endpoint of curate.toml (there are: {', '.join(endpoints) or 'none'})")
+    return _endpoint(name, endpoints[name]).address
+
+
+def _endpoints(project: Path) -> dict[str, Endpoint]:
+    """Those of the project; none where there is no project, which an evaluation does not need."""
+    return dict(load_settings(project).endpoints) if (project / SETTINGS_FILE).exists() else {}
+
+
+def _endpoint(name: str, endpoint: Endpoint) -> Chosen:
+    # inspect reads key and place of a service out of the environment of this process, by the service's name.
+    service = "curate_" + re.sub(r"\W", "_", name)
+    key = os.environ.get(endpoint.key_env, "").strip() if endpoint.key_env else "none"
+    if not key:
+        raise KeyRefused(f"endpoint {name!r}: the environment variable {endpoint.key_env} is not set")
+    os.environ[f"{service.upper()}_API_KEY"] = key
+    os.environ[f"{service.upper()}_BASE_URL"] = endpoint.base_url
+    return Chosen(name, "endpoint", f"openai-api/{service}/{endpoint.model}", base_url=endpoint.base_url)
+
+
+def _folder(folder: Path) -> Chosen:
+    from train.record import CONFIG, MODEL, RECORD, read_record
+
+    name = folder.resolve().name
+    if (folder / MODEL).is_dir() or ((folder / CONFIG).exists() and (folder / "rows.jsonl").exists()):
+        record = read_record(folder)
+        if record is None:
+            raise TrainError(f"{folder}: the run is not finished; go on with it by `curate train … --resume`")
+        return Chosen(name, "folder", f"alttrain/{folder}", folder=folder, is_run=True, record=record)
+    record = read_record(folder) if (folder / RECORD).exists() else None
+    return Chosen(name, "folder", f"alttrain/{folder}", folder=folder, record=record)
