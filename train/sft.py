@@ -28,6 +28,7 @@ from train.card import write_card
 from train.curve import write_curve
 from train.device import choose_attention, choose_kernels, find_device
 from train.loading import load_model, load_tokenizer
+from train.loss import trainer_kind
 from train.progress import Log, Say
 from train.proof import prove
 from train.record import (
@@ -167,7 +168,7 @@ def _trainer(
 ) -> tuple[Any, Seen]:
     from datasets import Dataset
     from transformers import PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
 
     recipe = config.recipe
     columns = [{"input_ids": row.input_ids, "labels": row.labels} for row in encoded]
@@ -205,7 +206,7 @@ def _trainer(
     )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    trainer = SFTTrainer(
+    trainer = trainer_kind()(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_list(columns),
