@@ -10,6 +10,7 @@ from schemas.errors import TrainError
 from schemas.evaluation import Asked
 from schemas.think import Thought, split
 from tests.release_rows import many
+from tests.train.inspecting import QUIET
 from tests.train.small_tokenizers import MODELS
 from tests.train.tiny import save_model
 from train.answering import answer
@@ -19,12 +20,7 @@ from train.evaluation.run import Options, evaluate
 from train.evaluation.suites import load_held_out
 from train.templates import Form, completion_text, encode, ids_of, prompt_ids
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of packages that inspect_ai and torch import
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # anyio's streams, which inspect_ai leaves to be collected
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = QUIET
 
 THOUGHT = Thought(reasoning="A sum.\n\nIt hurts nobody.", answer="It is **7**.")
 
@@ -137,5 +133,5 @@ def test_inspect_finds_a_suite_and_a_model_by_their_names(folder: Path, tmp_path
         display="none",
         log_dir=str(tmp_path),
     )
-    assert (log.status, log.eval.task, len(log.samples or ())) == ("success", "alttrain/heldout", 2)
+    assert (log.status, log.eval.task, len(log.samples or ())) == ("success", "heldout", 2)
     assert {score.scorer for score in log.results.scores} == {"outcome", "refusal"} if log.results else False

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,13 @@ from schemas.evaluation import Answered, Asked, AskedKind
 from schemas.structure import REASON_SLOT
 from schemas.think import OPEN, join
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion, error
+from tests.train.inspecting import QUIET
 from train.evaluation.figures import Results, figures_of, read_logs
 from train.evaluation.run import Options, evaluate
 from train.evaluation.structures import Measured
 from train.evaluation.tasks import task_of
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of packages that inspect_ai imports
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # anyio's streams, which inspect_ai leaves to be collected
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = QUIET
 
 POOLS = load_pools()
 MODEL = "openai-api/fake/served-model"
@@ -184,6 +182,28 @@ def test_killed_it_goes_on_and_asks_no_finished_prompt_again(tmp_path: Path) -> 
     # Eight had been asked; two of these may still have been under way.
     assert len(again) == len(set(again))
     assert 4 <= len(again) <= 6
+
+
+def test_ctrl_c_is_passed_on_and_what_was_answered_is_kept(tmp_path: Path) -> None:
+    prompts = {"jbb": [asked(f"{number}", suite="jbb") for number in range(12)]}
+    options = Options(at_once=2)
+
+    def reply(request: Received) -> Reply:
+        if len(fake.requests) == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+        return completion(REFUSAL, delay_seconds=0.05)
+
+    # A process that was started in the background may have been told to ignore it.
+    before_it = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with FakeEndpoint(reply) as fake:
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                evaluate(MODEL, prompts, tmp_path, options, base_url=fake.url)
+        finally:
+            signal.signal(signal.SIGINT, before_it)
+        before = len(fake.requests)
+        assert len(read_logs(evaluate(MODEL, prompts, tmp_path, options, base_url=fake.url)).answered) == 12
+    assert len(fake.requests) - before <= 12 - before + 2  # at most those that were under way are asked again
 
 
 def test_another_evaluation_does_not_go_into_the_same_folder(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def evaluate(
     answers so far in this call, and how many it has in all.
 
     Raises UsageError where nothing is left to ask or the folder holds another evaluation; TrainError for a model that
-    cannot be asked; EndpointError where some prompts got no answer (what did is kept, and the same call goes on).
+    cannot be asked; EndpointError where some prompts got no answer (what did is kept, and the same call goes on);
+    KeyboardInterrupt after Ctrl-C, with what was answered kept.
     """
     if not any(asked.values()):
         raise UsageError("nothing to ask: every prompt was left out, or no suite was named")
@@ -103,7 +104,7 @@ def evaluate(
     logs = folder / LOGS
     try:
         asks = get_model(model, base_url=base_url, memoize=False, **_given(settings))
-        finished, _ = eval_set(
+        finished, its = eval_set(
             tasks,
             log_dir=str(logs),
             model=asks,
@@ -125,6 +126,8 @@ def evaluate(
         )
     except PrerequisiteError as error:
         raise UsageError(f"{model}: {' '.join(str(error.message).split())}") from None
+    if len(its) < len(tasks) or any(log.status == "cancelled" for log in its):
+        raise KeyboardInterrupt  # inspect swallows it once what was answered is written
     if not finished:
         raise EndpointError(f"{model}: not every prompt was answered; see {logs}, and call again to go on")
     return logs
