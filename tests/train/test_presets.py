@@ -75,7 +75,7 @@ def test_the_cpu_preset_is_as_it_was_tried() -> None:
     assert (preset.model, preset.gpus, preset.gpu) == ("embedded", 0, None)
     recipe = preset.recipe
     assert (recipe.method, recipe.lora_rank, recipe.precision) == ("lora", 16, "bf16")
-    assert (recipe.learning_rate, recipe.epochs, recipe.gradient_checkpointing) == (1e-3, 2, False)
+    assert (recipe.learning_rate, recipe.epochs, recipe.gradient_checkpointing) == (3e-3, 3, False)
 
 
 def test_a_preset_of_one_s_own_is_read_from_its_file(tmp_path: Path) -> None:

@@ -91,6 +91,49 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_never_gone_on_from(whol
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoints" / "checkpoint-9"
 
 
+FULL_ONCE = """
+import subprocess, sys
+from pathlib import Path
+from train.record import last_checkpoint
+from train.sft import main
+
+checkpoints = Path(sys.argv[1], "checkpoints")
+checkpoints.mkdir()
+subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={sys.argv[2]}", "tmpfs", checkpoints], check=True)
+print(main([sys.argv[1]]), last_checkpoint(checkpoints.parent).name, flush=True)
+subprocess.run(["mount", "-o", "remount,size=100m", checkpoints], check=True)
+print(main([sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize("writer", ["safetensors", "torch"])
+def test_a_disk_that_is_full_at_a_checkpoint_is_one_line_and_the_run_goes_on_once_there_is_room(
+    tmp_path: Path, model: Path, whole: Path, writer: str
+) -> None:
+    """A real small disk, in a namespace where anyone may mount one."""
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets no user mount a disk of their own")
+    folder = make_run(tmp_path / "full", model)
+    last = whole / "checkpoints" / f"checkpoint-{record_of(whole).steps}"
+    taken = sum(-(-path.stat().st_size // 4096) * 4096 for path in last.iterdir())
+    # One checkpoint fits, and of the next one all before the file that the writer writes, or a part of that.
+    room = taken + {"safetensors": 40_000, "torch": 200_000}[writer]
+    done = subprocess.run(
+        ["unshare", "-rm", sys.executable, "-c", FULL_ONCE, str(folder), str(room)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert [line for line in done.stdout.splitlines() if line[0].isdigit()] == ["8 checkpoint-4", "0"], done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("train: ")] == [
+        f"train: {folder}: the disk is full; what was written whole stands: make room, and go on with --resume from "
+        "the last whole checkpoint"
+    ]
+    assert "Traceback" not in done.stderr
+    assert record_of(folder).resumed_at == (4,)
+    assert record_of(folder).weights_sha256 == record_of(whole).weights_sha256
+
+
 def test_two_processes_train_each_row_once_an_epoch_however_the_rows_part(tmp_path: Path, model: Path) -> None:
     folder = make_run(tmp_path / "two", model)
     assert (len(rows()) - 2) % 2, "an odd number of rows is what accelerate would fill up with real ones"
