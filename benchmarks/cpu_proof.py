@@ -19,7 +19,6 @@ packaged example has. There are as many plain benign prompts among them as benig
 import argparse
 import json
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any

@@ -256,7 +256,7 @@ def _adapter(config: RunConfig) -> Any:
 def _is_full_disk(error: Exception, folder: Path) -> bool:
     """safetensors passes the system's word on as text of its own; torch loses it and tells of a place in its file, so
     then the disk is asked."""
-    if isinstance(error, OSError) and error.errno in _NO_ROOM or "No space left on device" in str(error):
+    if (isinstance(error, OSError) and error.errno in _NO_ROOM) or "No space left on device" in str(error):
         return True
     return isinstance(error, RuntimeError) and not _has_room(folder / CHECKPOINTS)
 
