@@ -1,6 +1,6 @@
 # Both commands do all their set-up on a fresh machine with python3 (3.11 or newer) and pip.
 #   make test     ruff, mypy --strict and pytest
-#   make demo     the whole way on the packaged examples, up to a small release; safe to stop and repeat
+#   make demo     from traces to a trained model, before and after; safe to stop and repeat
 #   make demo YES=1   the same without waiting for a person: a machine account reviews
 
 PYTHON ?= python3
@@ -23,7 +23,7 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/pytest
 
-demo: $(VENV)/.local
+demo: $(VENV)/.demo
 	@BIN=$(BIN) DEMO=$(DEMO) YES=$(YES) sh ./demo.sh
 
 # Debian ships python3 without ensurepip: where `venv` cannot work, virtualenv does, from a folder of its own.
@@ -37,8 +37,8 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[dev]'
 	touch $@
 
-$(VENV)/.local: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[local]'
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[local,train,eval]'
 	touch $@
 
 clean:
