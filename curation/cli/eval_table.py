@@ -26,7 +26,12 @@ def parts(report: EvalReport, width: int, beside: "Beside | None" = None) -> "li
 
     figures = lines_of(telling(report.figures))
     shown: list[RenderableType] = [
-        _table(report, f"{suite}, {n:,} prompts", figures.get(suite, []), narrow=width < WIDE)
+        _table(
+            report,
+            f"{suite}, {n:,} prompts",
+            figures.get(suite, []),
+            narrow=width < WIDE and report.baseline is not None,
+        )
         for suite, n in report.suites.items()
     ]
     if beside:
