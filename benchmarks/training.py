@@ -8,13 +8,15 @@
 `loop`: `train.sft.run` with preset smollm2-cpu, from its first batch to its last step, and the loop below on the same
 batches, in turn, median of the pairs. Both tell the losses of their steps, so other batches or another recipe would
 show. `start`: the real command in a process of its own, on a release of the packaged examples. `packing`: rows packed
-(`bfd`) and rows of like lengths padded (Transformers' `group_by_length`), with as many tokens a step on average: there
-and back on eight batches of each, evenly picked by size out of an epoch of 900 harmful and 100 benign rows, in turn,
+(`bfd`) and rows of like lengths padded (Transformers' `group_by_length`), with as many real tokens a step on average:
+what an epoch of 900 harmful and 100 benign rows takes there and back, reckoned from batches of all sizes, in turn,
 median of three. Lengths are those of the project's reference traces where they are there, else of the packaged
-examples; rows of more than 1,024 tokens are left out.
+examples; rows of more than 2,048 tokens are left out, as a release leaves them out.
 """
 
 import argparse
+import bisect
+import itertools
 import json
 import random
 import statistics
@@ -44,7 +46,8 @@ EXAMPLES, SEEDS = ROOT / "curation" / "examples", ROOT.parent / "shared" / "seed
 PRESET = load_preset("smollm2-cpu")
 HARMFUL, BENIGN = 900, 100
 """Of a release: the paper's thousand rows."""
-PACK, STEPS, PACKING_PAIRS = 1024, 8, 3
+PACK, STEPS, PACKING_PAIRS = 2048, 5, 3
+"""PACK: as long as a benign row of a release may be by default."""
 
 
 def main() -> None:
@@ -236,7 +239,7 @@ def tell_packing(config: RunConfig) -> None:
         for batches, collate, found in zip((packed, padded), collators, speeds, strict=True):
             found.append(speed(model, batches, collate))
     ratios = [first / then for first, then in zip(*speeds, strict=True)]
-    longest = sum(len(batch) * max(len(row["input_ids"]) for row in batch) for batch in padded)
+    longest = sum(map(size, padded))
     print(
         f"| packed beside padded, {sum(lengths) / len(packed):.0f} tokens a step in {PACK} or in {together} rows | "
         f"{statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f}, {PACKING_PAIRS} pairs) | 1.5x |"
@@ -264,15 +267,29 @@ def release_mix() -> list[SftRow]:
 
 
 def speed(model: Any, batches: Sequence[Sequence[dict[str, Any]]], collate: Any) -> float:
-    """Real tokens a second over STEPS of the batches, evenly picked by the tokens that they hold with padding."""
-    sized = sorted(batches, key=lambda batch: len(batch) * max(len(row["input_ids"]) for row in batch))
-    picked = [sized[(2 * at + 1) * len(sized) // (2 * STEPS)] for at in range(STEPS)]
-    started = time.perf_counter()
-    for batch in picked:
-        trained = sum(label != MASKED for row in batch for label in row["labels"])
-        back(model, collate(list(batch)), trained, every_logit=False)
+    """Real tokens a second over all batches, by what a token of STEPS of them takes, padding included.
+
+    The batches are sorted by size and parted into STEPS shares of equally many tokens; the one amid each stands for it.
+    Of a batch of more than PACK tokens, as many rows are timed as come to that, at the length that it pads them to.
+    """
+    sized = sorted(batches, key=size)
+    ends = list(itertools.accumulate(map(size, sized)))
+    seconds = 0.0
+    for share in range(STEPS):
+        batch = sized[bisect.bisect(ends, (2 * share + 1) * ends[-1] / (2 * STEPS))]
+        rows = sorted(batch, key=lambda row: -len(row["input_ids"]))[: max(1, PACK * len(batch) // size(batch))]
+        trained = sum(label != MASKED for row in rows for label in row["labels"])
+        given = collate(rows)
+        started = time.perf_counter()
+        back(model, given, trained, every_logit=False)
         model.zero_grad()
-    return sum(len(row["input_ids"]) for batch in picked for row in batch) / (time.perf_counter() - started)
+        seconds += (time.perf_counter() - started) / size(rows) * ends[-1] / STEPS
+    return sum(len(row["input_ids"]) for batch in batches for row in batch) / seconds
+
+
+def size(batch: Sequence[dict[str, Any]]) -> int:
+    """Its tokens, with padding."""
+    return len(batch) * max(len(row["input_ids"]) for row in batch)
 
 
 def random_order() -> Any:
