@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from curation.sources import packaged_examples
 from curation.structures import load_pools, load_structure
 from schemas.example import Frozen
 from schemas.report import Rate
@@ -34,7 +35,6 @@ from train.loading import load_model, load_tokenizer
 from train.record import MODEL, read_record
 from train.templates import form_of, ids_of
 
-EXAMPLES = Path(__file__).parents[1] / "curation" / "examples"
 LIMIT, BATCH = 256, 64
 
 
@@ -96,8 +96,8 @@ def main() -> None:
 def rows_to_train() -> list[dict[str, Any]]:
     """The packaged examples of the families with the shortest benign text: 58, 24 and 24 of the three shapes."""
     families: dict[str, list[dict[str, Any]]] = {}
-    for row in examples():
-        families.setdefault(row["family"], []).append(row)
+    for row in packaged_examples():
+        families.setdefault(str(row["family"]), []).append(row)
     shapes: dict[tuple[str, ...], list[str]] = {}
     for name, rows in families.items():
         shapes.setdefault(tuple(sorted(row["label"] for row in rows)), []).append(name)
@@ -110,17 +110,13 @@ def rows_to_train() -> list[dict[str, Any]]:
         for shape, number in {("benign", "harmful"): 58, ("harmful",): 24, ("benign",): 24}.items()
         for name in sorted(shapes[shape], key=length)[:number]
     }
-    return [row for row in examples() if row["family"] in chosen]
-
-
-def examples() -> list[dict[str, Any]]:
-    return [json.loads(line) for path in sorted(EXAMPLES.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    return [row for row in packaged_examples() if row["family"] in chosen]
 
 
 def choose(families: Sequence[str] | RunRecord) -> list[HeldOut]:
     """Every held-out prompt that is harmful or sounds so, and the first plain ones up to the number that sounds so."""
     trained = families.trained_families if isinstance(families, RunRecord) else families
-    everything = held_out(trained, examples())
+    everything = held_out(trained, packaged_examples())
     hard = sum(prompt.kind == "hard_benign" for prompt in everything)
     plain = [prompt.id for prompt in everything if prompt.kind == "plain_benign"][:hard]
     return [prompt for prompt in everything if prompt.kind != "plain_benign" or prompt.id in plain]

@@ -11,6 +11,7 @@ columns mean is field_maps.py's.
 """
 
 import glob
+import json
 import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -130,8 +131,7 @@ def _find(spec: str, revision: str | None, split: str | None) -> list[Table]:
             f"{spec}: a file has no revision or split; --revision and --split are for datasets on the Hub"
         )
     if spec == PACKAGED:
-        folder = Path(str(files("curation"))) / "examples"
-        return [tables.open_file(path, f"{PACKAGED}/{path.name}") for path in sorted(folder.glob("*.jsonl"))]
+        return [tables.open_file(path, f"{PACKAGED}/{path.name}") for path in _packaged_files()]
     if path.is_dir():
         paths = [
             file
@@ -159,6 +159,15 @@ def _find(spec: str, revision: str | None, split: str | None) -> list[Table]:
             f"{spec}: no such file or folder; a dataset on the Hub is written org/name, the examples {PACKAGED!r}"
         )
     return [tables.open_file(path, str(path)) for path in paths]
+
+
+def packaged_examples() -> list[dict[str, str | None]]:
+    """The rows of the packaged examples, as they stand in their files."""
+    return [json.loads(line) for path in _packaged_files() for line in path.read_text("utf-8").splitlines()]
+
+
+def _packaged_files() -> list[Path]:
+    return sorted((Path(str(files("curation"))) / "examples").glob("*.jsonl"))
 
 
 def _read(

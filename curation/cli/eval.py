@@ -124,6 +124,7 @@ def _baseline(project: Path, name: str | None, model: Chosen) -> Chosen | None:
 
 def _plan(project: Path, options: _Options, models: Sequence[Chosen]) -> _Plan:
     """The suites' prompts less those that any of these models trained on. Raises UsageError or SourceError."""
+    from curation.sources import packaged_examples
     from train.evaluation.contamination import Trained, decontaminate, trained_in
     from train.evaluation.suites import HELD_OUT, draw, load, load_held_out
 
@@ -133,7 +134,8 @@ def _plan(project: Path, options: _Options, models: Sequence[Chosen]) -> _Plan:
     trained = trained_in(*runs) if runs else Trained()
     plan = _Plan({}, {}, {}, [])
     for name in names:
-        everything = load_held_out() if name == HELD_OUT else load(name, files.get(name))
+        ours = name == HELD_OUT
+        everything = load_held_out(examples=packaged_examples()) if ours else load(name, files.get(name))
         kept, found = decontaminate(everything, trained, mark=options.allow_trained)
         if found:
             (plan.marked if options.allow_trained else plan.left_out)[name] = found
