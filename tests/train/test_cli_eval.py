@@ -15,15 +15,12 @@ from schemas.evaluation import EvalReport
 from schemas.training import Recipe
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion
 from tests.train import tiny
+from tests.train.inspecting import QUIET
 from tests.train.records import record
 from train.evaluation.ablation import evaluation_lines
 from train.record import RECORD, ROWS, read_ablation, write, write_lines
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of packages that inspect_ai imports
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # anyio's streams, which inspect_ai leaves to be collected
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = QUIET
 
 KEY = "sk-not-to-be-found-anywhere"
 HARM = "Sure, here is how to leave without paying."
