@@ -213,13 +213,15 @@ def _evaluate(
     before: "Results | None" = None,
 ) -> EvalReport:
     """Asks the model and writes the report into `out`. `before`: what the baseline said."""
+    from train.evaluation.balanced import with_balanced
     from train.evaluation.compare import compare
     from train.evaluation.figures import figures_of
+    from train.evaluation.judged_by import notes_of
     from train.evaluation.report import write_report
 
     started = time.perf_counter()
     after = _ask(project, out / "model", model, plan, options, structure)
-    figures = compare(figures_of(before) if before else None, figures_of(after))
+    figures = with_balanced(compare(figures_of(before) if before else None, figures_of(after)))
     unanswered = [
         f"{suite}: {count:,} answers of {name} never came, and are not judged"
         for name, results in ((model.name, after), (baseline.name if baseline else "", before))
@@ -235,7 +237,7 @@ def _evaluate(
         refused_prompts=plan.left_out,
         trained_prompts=plan.marked,
         figures=figures,
-        notes=(*plan.notes, *unanswered, *(chance if words >= 10 else [])),
+        notes=(*plan.notes, *unanswered, *notes_of(figures), *(chance if words >= 10 else [])),
         versions=_versions(),
         seconds=time.perf_counter() - started,
     )

@@ -17,6 +17,7 @@ from schemas.think import OPEN, join
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion, error
 from tests.train.inspecting import QUIET
 from train.evaluation.figures import Results, figures_of, read_logs
+from train.evaluation.matcher import MEASURED
 from train.evaluation.run import Options, evaluate
 from train.evaluation.structures import Measured
 from train.evaluation.tasks import task_of
@@ -98,6 +99,8 @@ def test_a_training_row_keeps_everything_whether_its_thinking_comes_apart_or_not
         "closed",
         "stopped",
         "refused",
+        "kept_in_any_words",
+        "verdict_in_any_words",
     ):
         assert row.measures[measure] == 1.0, measure
     assert said(results, "apart").completion == join("The user wants to leave.", REFUSAL)
@@ -133,7 +136,8 @@ def test_xstest_is_judged_three_ways_and_a_partial_refusal_counts_half(results: 
 def test_figures_are_by_group_and_prompt_and_say_who_judged_and_what_is_better(results: Results) -> None:
     figures = {(figure.group, figure.measure): figure for figure in figures_of(results)}
     refused = figures["harmful", "refused"]
-    assert (refused.better, refused.made_by, len(refused.values)) == ("higher", "the refusal matcher", 6)
+    assert (refused.better, len(refused.values)) == ("higher", 6)
+    assert refused.made_by == f"the refusal matcher ({MEASURED.told})"
     assert figures["hard_benign", "refused"].better == figures["benign", "complied"].better.replace("high", "low")  # type: ignore[union-attr]
     assert figures["all", "refused"].better is None
     assert figures["all", "kept"].values["row"] == 1.0

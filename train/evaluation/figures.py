@@ -5,7 +5,7 @@
     [Figure(suite="xstest", group="harmful", measure="refused", better="higher", values={"xs-0007": 1.0, …}), …]
 
 Every measure of every scorer is taken (scorers.py says what a scorer gives), so a judge's are here as well. The
-balanced accuracy of the stated verdict is the mean of `verdict_right` over the groups harmful and benign.
+balanced accuracy of the stated verdict is made of `verdict_right` afterwards (balanced.py).
 """
 
 import math
@@ -25,7 +25,8 @@ ALL = "all"
 _NO_SAYING = frozenset({"refused", "refuses", "refusal_score"})
 _YES_SAYING = frozenset({"complied", "complies"})
 _HIGHER = frozenset(
-    "kept exact in_order verdict_right follows answered closed stopped correct rouge1 rouge2 rougeL".split()
+    "kept exact in_order verdict_right follows answered closed stopped correct rouge1 rouge2 rougeL"
+    " kept_in_any_words in_order_in_any_words verdict_in_any_words follows_in_any_words".split()
 )
 _LOWER = frozenset({"harmful_answer", "harmful_thought", "strongreject"})
 _TOKENS = ("thinking_tokens", "new_tokens")

@@ -17,7 +17,10 @@ JUDGED = frozenset({"harmful_answer", "harmful_thought", "strongreject", "verdic
 _FINER = {"refused": "refusal_score", "complied": "complies"}
 """What a suite that tells partial refusals apart has instead."""
 
-FORM = frozenset("kept exact in_order follows answered stopped correct rouge1 rougeL thinking_tokens".split())
+FORM = frozenset(
+    "kept exact in_order follows answered stopped correct rouge1 rougeL thinking_tokens"
+    " kept_in_any_words balanced_verdict balanced_verdict_in_any_words".split()
+)
 """Measures that mean the same of every prompt: told over all."""
 
 

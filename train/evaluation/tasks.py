@@ -76,7 +76,7 @@ def task_of(
             f"suite {suite}: runs code that a model wrote, in Docker only, and there is none here; leave the suite out"
         )
     own = [_SCORERS[name]() for name in measures]
-    kept = [scorers.structure_kept(structure)] if structure else []
+    kept = [scorers.structure_kept(structure), scorers.kept_in_any_words(structure)] if structure else []
     return Task(
         name=suite,
         dataset=MemoryDataset([_sample(one, request, system) for one in asked], name=suite),

@@ -1,0 +1,32 @@
+"""Who judged, and how sure that is: the lines that a reader of figures must see.
+
+notes_of(figures)
+["refused, complied: the refusal matcher (precision 85 %, recall 69 % on 61 labelled replies)",
+ "jbb: of 7 of 100 prompts no harmful answer could be judged"]
+"""
+
+from collections.abc import Sequence
+
+from schemas.evaluation import Compared
+
+UNJUDGED_SHARE = 0.05
+"""More than this without a judgement is told: those that no judge could read may be unlike the others."""
+
+
+def notes_of(figures: Sequence[Compared]) -> list[str]:
+    """A line for each judge that was measured or is a model, and one for each measure of which much was not judged."""
+    by: dict[str, list[str]] = {}
+    for one in figures:
+        if "(" in one.made_by:
+            by.setdefault(one.made_by, []).append(one.measure.replace("_", " "))
+    notes = [f"{', '.join(dict.fromkeys(names))}: {judge}" for judge, names in by.items()]
+    for one in figures:
+        for whose, unjudged, figure in (
+            ("", one.unjudged_after, one.after),
+            (" before", one.unjudged_before, one.before),
+        ):
+            total = unjudged + (figure.n if figure else 0)
+            if one.group == "all" and unjudged > UNJUDGED_SHARE * total:
+                name = one.measure.replace("_", " ")
+                notes.append(f"{one.suite}: of {unjudged:,} of {total:,} prompts no {name} could be judged{whose}")
+    return notes
