@@ -33,9 +33,9 @@ step -C "$DEMO" review pull
 step -C "$DEMO" review status
 # Nobody, or next to nobody, has reviewed these rows: the card says so in its first line.
 [ -d "$DEMO/releases/v1" ] ||
-    step -C "$DEMO" export --name v1 --size 100 --mix harmful=50,benign=50 --allow-unreviewed
-# Long enough to see the structure come, not to learn it: docs/cpu-proof.md has the proof.
+    step -C "$DEMO" export --name v1 --size 80 --mix harmful=45,benign=35 --allow-unreviewed
+# A few minutes: to see the structure come. docs/cpu-proof.md has twice the rows and three seeds.
 [ -f "$DEMO/runs/smollm2-cpu-0/record.json" ] ||
-    step -C "$DEMO" train releases/v1 --preset smollm2-cpu --epochs 2 --samples 0 --resume
+    step -C "$DEMO" train releases/v1 --preset smollm2-cpu --samples 0 --resume
 step -C "$DEMO" eval runs/smollm2-cpu-0 --baseline base --limit 60 --max-tokens 200 --batch-size 32
 printf '\nnext: %s -C %s show      a table of drafts, then `show ID` for one of them\n\n' "$BIN/curate" "$DEMO"
