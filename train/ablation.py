@@ -24,7 +24,7 @@ from schemas.markdown import code, inline, table
 from schemas.release import SftRow
 from schemas.training import Proof, RunConfig
 from train.evaluation.ablation import evaluation_lines
-from train.loading import load_tokenizer
+from train.loading import load_stops, load_tokenizer
 from train.progress import Say
 from train.proof import prove
 from train.record import create, put, read_ablation, read_config, read_record, write
@@ -49,7 +49,7 @@ def prove_all(
     naming the structure, where a row of it cannot be trained as it is.
     """
     tokenizer = load_tokenizer(config)
-    form = form_of(tokenizer, config.model)
+    form = form_of(tokenizer, config.model, load_stops(config))
     proofs: dict[str, Proof] = {}
     for structure, held in rows.items():
         try:

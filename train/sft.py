@@ -28,7 +28,7 @@ from train.answering import answer
 from train.card import write_card
 from train.curve import write_curve
 from train.device import choose_attention, choose_kernels, find_device
-from train.loading import load_model, load_tokenizer
+from train.loading import load_model, load_stops, load_tokenizer
 from train.loss import trainer_kind
 from train.progress import Log, Say
 from train.proof import prove
@@ -146,7 +146,7 @@ def _load(config: RunConfig, say: Say) -> tuple["PreTrainedTokenizerBase", "PreT
     import torch
 
     tokenizer = load_tokenizer(config)
-    form = form_of(tokenizer, config.model)
+    form = form_of(tokenizer, config.model, load_stops(config))
     recipe = config.recipe
     device = find_device()
     attention = choose_attention(device)

@@ -173,6 +173,22 @@ def test_a_merged_model_says_what_the_adapted_one_says(tmp_path: Path, whole: Pa
         merge(whole, out)
 
 
+def test_an_eos_that_is_not_the_templates_stop_token_is_refused_unless_the_model_stops_at_both(
+    tmp_path: Path, model: Path
+) -> None:
+    from transformers import AutoTokenizer, GenerationConfig
+
+    tokenizer = AutoTokenizer.from_pretrained(str(model))
+    stop, tokenizer.eos_token = tokenizer.eos_token_id, "<|endoftext|>"
+    tokenizer.save_pretrained(str(tmp_path / "model"))
+    folder = make_run(tmp_path / "run", tmp_path / "model")
+    with pytest.raises(TrainError, match=r"ends an answer with .* but inference stops at '<\|endoftext\|>'"):
+        run(folder, say=quiet)
+    GenerationConfig(eos_token_id=[tokenizer.eos_token_id, stop]).save_pretrained(str(tmp_path / "model"))
+    with pytest.raises(TrainError, match="cannot be loaded"):  # the next thing that is asked for: there are no weights
+        run(folder, say=quiet)
+
+
 def test_a_run_folder_that_is_there_is_not_written_over(whole: Path) -> None:
     with pytest.raises(TrainError, match="--resume"):
         make_run(whole, Path())
