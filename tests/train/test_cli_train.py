@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from curation.cli.train.run import lines_of
 from tests.exports.release_folder import SETTINGS, write
 from tests.release_rows import many
+from tests.train.records import record
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +99,10 @@ def test_weights_that_no_gpu_holds_are_reckoned_as_shared_unless_told_otherwise(
     )
     assert json.loads(curate(*words).stdout)["sharding"] == "fsdp2"
     assert json.loads(curate(*words, "--sharding", "none").stdout)["sharding"] == "none"
+
+
+def test_letters_that_the_tokenizer_writes_otherwise_are_told_where_there_are_any() -> None:
+    proof = record().proof
+    assert not any("NFC" in line for line in lines_of(record()))
+    told = lines_of(record(proof=proof.model_copy(update={"normalized": 3})))
+    assert "letters   3 rows hold some that the tokenizer writes in Unicode's form NFC" in told

@@ -272,12 +272,13 @@ def _report(folder: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(record.model_dump_json(indent=2))
         return
-    for line in _lines(record):
+    for line in lines_of(record):
         click.echo(visible(line))
     click.echo(f"next: curate train merge {shlex.quote(str(folder))}")
 
 
-def _lines(record: RunRecord) -> list[str]:
+def lines_of(record: RunRecord) -> list[str]:
+    """What came of a run, for people."""
     proof = record.proof
     labels = ", ".join(
         f"{label} {proof.rows_by_label[label]} rows, {tokens / proof.trained_tokens:.0%}".replace("%", " % of it")
@@ -286,8 +287,13 @@ def _lines(record: RunRecord) -> list[str]:
     return [
         f"trained   {proof.rows:,} rows, {proof.trained_tokens:,} tokens ({labels}); {proof.masked_tokens:,} masked",
         f"longest   {proof.longest.tokens:,} tokens ({proof.longest.id})",
+        *([f"letters   {_normalized(proof.normalized)}"] if proof.normalized else []),
         f"steps     {record.steps:,} in {record.seconds / 60:.1f} min, {record.tokens_per_second:,.0f} tokens/s",
         f"loss      {record.first_loss:.3f} to {record.final_loss:.3f}",
         f"memory    {record.peak_memory_bytes / 1e9:.1f} GB at most",
         f"weights   {record.weights_sha256[:16]}",
     ]
+
+
+def _normalized(rows: int) -> str:
+    return f"{rows:,} row{' holds' if rows == 1 else 's hold'} some that the tokenizer writes in Unicode's form NFC"
