@@ -7,7 +7,7 @@ runs/NAME/
   proof.json             schemas.training.Proof
   checkpoints/           to go on from; one that was being written when the run was stopped is never used
   log.jsonl, loss.csv, loss.png
-  samples.jsonl          before and after, benign prompts
+  samples.jsonl          before and after, benign prompts; those before are kept as soon as they are made
   samples.harmful.jsonl  the same of harmful prompts: stays on this machine
   model/                 the adapter, or all weights, with the tokenizer and a card
   record.json            schemas.training.RunRecord, last of all: a run without it is not finished
@@ -93,6 +93,13 @@ def write_samples(folder: Path, samples: Sequence[Sample]) -> None:
     """Samples in two files: what was said to harmful prompts may be harmful, and is kept apart."""
     write_lines(folder / SAMPLES, [one for one in samples if one.label == "benign"])
     write_lines(folder / HARMFUL_SAMPLES, [one for one in samples if one.label == "harmful"])
+
+
+def read_samples(folder: Path) -> dict[str, Sample]:
+    """By row id, those that are there. `after` is empty until the run is finished."""
+    paths = [folder / name for name in (SAMPLES, HARMFUL_SAMPLES) if (folder / name).exists()]
+    told = [line for path in paths for line in path.read_text("utf-8").splitlines()]
+    return {one.id: one for one in map(Sample.model_validate_json, told)}
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -46,6 +46,7 @@ from train.record import (
     put,
     read_config,
     read_rows,
+    read_samples,
     write,
     write_samples,
 )
@@ -89,7 +90,13 @@ def _run(folder: Path, say: Say, started: float) -> RunRecord:
         write(folder / PROOF, proof)
         drop_broken_checkpoints(folder)
     asked = tests[: config.sample_prompts]
-    before = _answers(model, tokenizer, form, config, asked)
+    told = {one.id: one.before for one in read_samples(folder).values()}
+    if told.keys() >= {row.id for row in asked}:
+        before = [told[row.id] for row in asked]
+    else:
+        before = _answers(model, tokenizer, form, config, asked)
+        if _is_main() and any(before):
+            write_samples(folder, _samples(asked, before, [""] * len(asked)))
     trainer, seen = _trainer(folder, config, proof, encoded, model, tokenizer)
     log = Log(folder / LOG, folder / CHECKPOINTS, proof, started, say if _is_main() else _nothing)
     trainer.add_callback(log.callback())

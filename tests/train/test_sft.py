@@ -15,7 +15,7 @@ from schemas.training import RunRecord
 from tests.train.tiny import RECIPE, make_run, rows, save_model
 from train.launch import command
 from train.merge import merge
-from train.record import COMPLETE, last_checkpoint, read_record
+from train.record import COMPLETE, last_checkpoint, read_record, read_samples, write_samples
 from train.sft import run
 
 pytestmark = [
@@ -69,6 +69,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_weights(tmp_path: Pa
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert read_record(folder) is None
+    assert (folder / "samples.jsonl").read_text().count('"before": "') == 2
     run(folder, say=quiet)
     record = record_of(folder)
     assert record.resumed_at
@@ -79,9 +80,12 @@ def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_weights(tmp_path: Pa
 def test_a_run_that_was_stopped_after_its_last_step_only_writes_what_is_missing(tmp_path: Path, whole: Path) -> None:
     folder = shutil.copytree(whole, tmp_path / "stopped")
     (folder / "record.json").unlink()
+    samples = [one.model_copy(update={"before": "as it was kept"}) for one in read_samples(folder).values()]
+    write_samples(folder, samples)
     record, before = run(folder, say=quiet), record_of(whole)
     assert (record.weights_sha256, record.steps, record.resumed_at) == (before.weights_sha256, before.steps, ())
     assert record.tokens_per_second == before.tokens_per_second
+    assert [one.before for one in read_samples(folder).values()] == ["as it was kept"] * 2, "asked again"
 
 
 def test_a_checkpoint_that_was_not_written_to_its_end_is_never_gone_on_from(whole: Path, tmp_path: Path) -> None:
