@@ -9,6 +9,7 @@ optimizer and checkpoints are TRL's and Transformers'.
 
 import errno
 import hashlib
+import logging
 import math
 import platform
 import resource
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -144,9 +146,16 @@ def _set_up(config: RunConfig) -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    logging.getLogger("transformers.trainer_utils").addFilter(_asks_for_something)
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(config.seed)
+
+
+def _asks_for_something(record: logging.LogRecord) -> bool:
+    """Not so two lines of Transformers: that it took the tokenizer's special tokens into the model's config, as it
+    should (the proof has found its stop token right), and that checkpoints of one second are told apart by number."""
+    return not record.getMessage().startswith(("The tokenizer has new PAD/BOS/EOS tokens", "mtime may not be reliable"))
 
 
 def _load(config: RunConfig, say: Say) -> tuple["PreTrainedTokenizerBase", "PreTrainedModel", Form]:
@@ -208,7 +217,7 @@ def _trainer(
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.max_grad_norm,
         bf16=recipe.precision == "bf16",
-        gradient_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing=recipe.gradient_checkpointing,
         # Nothing is longer: the proof has refused it. So nothing is cut, and packs are at most so long.
         max_length=recipe.max_tokens if recipe.packing else None,
         packing=recipe.packing,
@@ -231,13 +240,16 @@ def _trainer(
     )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    trainer = trainer_kind()(
-        model=model,
-        args=arguments,
-        train_dataset=Dataset.from_list(columns),
-        processing_class=tokenizer,
-        peft_config=_adapter(config) if recipe.method != "full" else None,
-    )
+    with warnings.catch_warnings():
+        # PEFT asks Transformers by a name that is to go; nobody who trains can change that.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        trainer = trainer_kind()(
+            model=model,
+            args=arguments,
+            train_dataset=Dataset.from_list(columns),
+            processing_class=tokenizer,
+            peft_config=_adapter(config) if recipe.method != "full" else None,
+        )
     trainer.remove_callback(PrinterCallback)  # our log tells people of the same steps
     # After TRL's own preparation, which drops rows that train nothing.
     if _processes() > 1:

@@ -129,11 +129,10 @@ def test_a_disk_that_is_full_at_a_checkpoint_is_one_line_and_the_run_goes_on_onc
         check=False,
     )
     assert [line for line in done.stdout.splitlines() if line[0].isdigit()] == ["8 checkpoint-4", "0"], done.stderr
-    assert [line for line in done.stderr.splitlines() if line.startswith("train: ")] == [
+    assert done.stderr.splitlines() == [  # no warning that nobody can act on is among it
         f"train: {folder}: the disk is full; what was written whole stands: make room, and go on with --resume from "
         "the last whole checkpoint"
     ]
-    assert "Traceback" not in done.stderr
     assert record_of(folder).resumed_at == (4,)
     assert record_of(folder).weights_sha256 == record_of(whole).weights_sha256
 
