@@ -104,8 +104,7 @@ def _draw(points: Sequence[Point], rows: int | None) -> bytes:
         highest = max((rate for _, rate in rates), default=0.0)
         below.set_ylim(0, highest * 1.15 or 1)
         figure.text(0.115, 0.295, "learning rate", color=FAINT, fontsize=11)
-        epochs = f" ({points[-1].epoch:,.4g} epochs)" if points and isfinite(points[-1].epoch) else ""
-        below.set_xlabel(f"optimizer step{epochs}")
+        below.set_xlabel(axis_label(points))
         _frame(above, points, labelled=False)
         _frame(below, points, labelled=True)
         below.yaxis.set_major_locator(FixedLocator([0, highest]))
@@ -128,6 +127,13 @@ def _title(points: Sequence[Point], rows: int | None) -> str:
     steps = points[-1].step if points else 0
     of = f", {rows:,} row{'' if rows == 1 else 's'}" if rows is not None else ""
     return f"Training loss over {steps:,} step{'' if steps == 1 else 's'}{of}"
+
+
+def axis_label(points: Sequence[Point]) -> str:
+    if not points or not isfinite(points[-1].epoch):
+        return "optimizer step"
+    epochs = f"{points[-1].epoch:,.4g}"
+    return f"optimizer step ({epochs} epoch{'' if epochs == '1' else 's'})"
 
 
 def _draw_losses(axes: "Axes", shown: Sequence[Point], broken: Sequence[int]) -> None:

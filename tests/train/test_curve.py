@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from schemas.errors import TrainError
-from train.curve import CSV, PICTURE, Point, write_curve
+from train.curve import CSV, PICTURE, Point, axis_label, write_curve
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -67,6 +67,11 @@ def test_the_raw_points_stay_visible_beside_what_smooths_them(tmp_path: Path) ->
     image = opened(tmp_path)
     assert ink(image, RAW) > 300
     assert ink(image, SMOOTH) > 300
+
+
+def test_one_epoch_is_told_as_one() -> None:
+    told = [axis_label([Point(9, epoch, 1.0, 1e-4, 90, 9.0)]) for epoch in (0.5, 0.99999, 1.0, 2.0, math.nan)]
+    assert told == [f"optimizer step{of}" for of in (" (0.5 epochs)", " (1 epoch)", " (1 epoch)", " (2 epochs)", "")]
 
 
 def test_few_points_are_not_smoothed(tmp_path: Path) -> None:
