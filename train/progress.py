@@ -72,8 +72,8 @@ class Log:
         if step == 1 or step == total or step % max(1, total // LINES) == 0:
             left = (total - step) * self.seconds / max(1, step - (self.resumed_at[-1] if self.resumed_at else 0))
             self._say(
-                f"step {step:>{len(str(total))}}/{total}  epoch {epoch:.2f}  loss {point.loss:.3f}  "
-                f"{self.tokens / self.seconds:,.0f} tokens/s  {_minutes(left)} left"
+                f"step {step:>{len(str(total))}}/{total}  epoch {epoch:>{len(f'{self._proof.epochs:.2f}')}.2f}  "
+                f"loss {point.loss:.3f}  {self.tokens / self.seconds:>7,.0f} tokens/s  {_minutes(left):>7} left"
             )
 
     def callback(self) -> "TrainerCallback":

@@ -12,6 +12,11 @@ def visible(text: str, *, one_line: bool = False) -> str:
     return " ".join(shown.split()) if one_line else shown
 
 
+def in_columns(text: str) -> str:
+    """One line, inert, its spaces as they are: where columns stand below each other."""
+    return visible(text).replace("\n", r"\n")
+
+
 def shorten(text: str, width: int) -> str:
     """One line of at most `width` characters, inert."""
     line = visible(text, one_line=True)

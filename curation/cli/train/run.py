@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from curation.cli.console import visible
+from curation.cli.console import in_columns, visible
 from curation.cli.train.process import train_apart
 from curation.cli.train.push import check, push_after
 from curation.cli.verify import find_folder, look
@@ -168,7 +168,7 @@ def command(
     else:
         from train.sft import run
 
-        run(folder, say=lambda line: click.echo(visible(line, one_line=True), err=True), started=started)
+        run(folder, say=lambda line: click.echo(in_columns(line), err=True), started=started)
     _report(folder, as_json=as_json)
     if push_to:
         push_after(project, folder, push_to, public=public)
