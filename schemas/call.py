@@ -9,7 +9,7 @@ from schemas.example import Frozen
 CHARACTERS_A_TOKEN = 4
 """A usual guess for English; formulas and other scripts have more tokens a character. For estimates only."""
 
-Purpose = Literal["verdict", "reason", "rewrite", "trace", "probe"]
+Purpose = Literal["verdict", "reason", "rewrite", "trace", "probe", "audit"]
 
 
 class Message(Frozen):

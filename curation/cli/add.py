@@ -66,7 +66,7 @@ def command(
       curate add UCSC-VLAA/STAR-1 --revision main --fields star1
       curate add questions.csv --map prompt=question --map answer=reply --label benign
     """
-    mapping = dict(_parse_pair(pair) for pair in pairs)
+    mapping = dict(parse_pair(pair) for pair in pairs)
     errors: list[Exception] = []
     with open_ledger(project) as ledger:
         # All of them are found before the first is read: a typo in the last one shows at once.
@@ -169,7 +169,8 @@ class _Adding:
             click.echo("next: curate generate --dry-run" if total.traces else "next: curate status")
 
 
-def _parse_pair(pair: str) -> tuple[str, str]:
+def parse_pair(pair: str) -> tuple[str, str]:
+    """`FIELD=COLUMN`, taken apart. Raises UsageError where it is not of that form."""
     field, found, column = pair.partition("=")
     if not found or not field:
         raise UsageError(f"--map {pair}: write FIELD=COLUMN, e.g. --map prompt=question")
