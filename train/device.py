@@ -1,7 +1,7 @@
 """What this machine can train with, and the refusal where a recipe asks for more.
 
 device = find_device()
-require(device, recipe, preset)
+require(device, recipe, preset, "it would take about 50 GB of each", gpus=2)
 """
 
 import importlib.util
@@ -23,6 +23,8 @@ class Device(NamedTuple):
     """Of one GPU; of the machine on a CPU."""
     capability: tuple[int, int] = (0, 0)
     """NVIDIA's compute capability; (0, 0) on a CPU."""
+    gpus: int = 0
+    """How many there are."""
 
 
 class Attention(NamedTuple):
@@ -40,14 +42,21 @@ def find_device() -> Device:
         properties = torch.cuda.get_device_properties(0)
         capability = (int(properties.major), int(properties.minor))
         # is_bf16_supported() also counts emulation, which is slower than fp32.
-        return Device(str(properties.name), "cuda", capability >= (8, 0), int(properties.total_memory), capability)
+        return Device(
+            str(properties.name),
+            "cuda",
+            capability >= (8, 0),
+            int(properties.total_memory),
+            capability,
+            torch.cuda.device_count(),
+        )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Device(f"CPU ({platform.machine()}, {os.cpu_count()} cores)", "cpu", True, memory)
 
 
-def require(device: Device, recipe: Recipe, preset: Preset, needs: str) -> None:
+def require(device: Device, recipe: Recipe, preset: Preset, needs: str, gpus: int = 1) -> None:
     """Raises TrainError where the device cannot do what the recipe asks. `needs`: the memory that it would take, in
-    words."""
+    words. `gpus`: on this machine; where there are none, as many processes share its CPUs."""
     if recipe.method == "qlora" and device.kind != "cuda":
         raise TrainError(
             f"method qlora: 4-bit weights need an NVIDIA GPU, and this machine has {device.name}: use lora"
@@ -58,6 +67,11 @@ def require(device: Device, recipe: Recipe, preset: Preset, needs: str) -> None:
         raise TrainError(
             f"preset {preset.name} is for a GPU, and this machine has {device.name}: {needs}; "
             "`--estimate` tells more, `--preset smollm2-cpu` runs here"
+        )
+    if device.kind == "cuda" and gpus > device.gpus:
+        raise TrainError(
+            f"{gpus} GPUs are asked for, and this machine has {device.gpus} ({device.name}): {needs}; --gpus asks for "
+            "another number, --machines shares a run, and `--estimate` tells what fits"
         )
     if recipe.precision == "bf16" and not device.bf16:
         raise TrainError(f"precision bf16: {device.name} cannot reckon in it: use --precision fp32")

@@ -238,6 +238,8 @@ def _trainer(
         # it a run on a CPU grew from 1.9 to 5 GB. Padding is masked, and the same loss comes of it.
         pad_to_multiple_of=32 if on_cpu else None,
     )
+    if not on_cpu:
+        arguments._n_gpu = 1  # one process that sees several GPUs would give each of them as many rows: other steps
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     with warnings.catch_warnings():

@@ -11,6 +11,7 @@ from curation.cli.train.run import lines_of
 from tests.exports.release_folder import SETTINGS, write
 from tests.release_rows import many
 from tests.train.records import record
+from train.preset import PACKAGED
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,13 @@ def test_letters_that_the_tokenizer_writes_otherwise_are_told_where_there_are_an
     assert not any("NFC" in line for line in lines_of(record()))
     told = lines_of(record(proof=proof.model_copy(update={"normalized": 3})))
     assert "letters   3 rows hold some that the tokenizer writes in Unicode's form NFC" in told
+
+
+def test_no_machine_begins_before_the_first_or_under_a_number_that_there_is_not(release: Path, tmp_path: Path) -> None:
+    preset = tmp_path / "two.yaml"
+    preset.write_text((PACKAGED / "smollm2-cpu.yaml").read_text().replace("batch_rows: 1", "batch_rows: 2"))
+    words = ("train", release, "--preset", preset, "--model", tmp_path, "--out", tmp_path / "run", "--machines", 2)
+    code, said = refusal(*words, "--main-address", "127.0.0.1", "--machine-rank", 2)
+    assert (code, "numbered from 0 to 1" in said) == (2, True)
+    code, said = refusal(*words, "--main-address", "127.0.0.1", "--machine-rank", 1)
+    assert (code, "machine 0 makes it" in said) == (8, True), said

@@ -4,22 +4,34 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from schemas.errors import TrainError
 
 
-def train_apart(folder: Path, gpus: int, sharding: Any) -> None:
-    """Trains what is in the run's `folder`. Raises TrainError where that ends in anything but a model."""
+class Machines(NamedTuple):
+    """How many machines share a run, and which of them this one is."""
+
+    number: int = 1
+    rank: int = 0
+    main_address: str | None = None
+
+
+ALONE = Machines()
+
+
+def train_apart(folder: Path, gpus: int, sharding: Any, machines: Machines = ALONE) -> None:
+    """Trains what is in the run's `folder`. Raises TrainError where that ends in anything but a model, and UsageError
+    where machines do not go together."""
     # -P: a train.py in the folder where the command is given would be taken for this package.
     words = [sys.executable, "-P", "-m", "train.sft", str(folder)]
-    if gpus > 1:
+    if gpus > 1 or machines.number > 1:
         from train.device import find_device
         from train.launch import command as launch
 
-        words = launch(folder, gpus, sharding or "none", cpu=find_device().kind == "cpu")
+        words = launch(folder, gpus, sharding or "none", *machines, cpu=find_device().kind == "cpu")
         click.echo(f"$ {shlex.join(words)}", err=True)
     # What it says is for people; standard output is for --json.
     code = subprocess.run(words, stdout=2, check=False).returncode  # noqa: S603 - no shell

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from curation.cli.console import in_columns, visible
-from curation.cli.train.process import train_apart
+from curation.cli.train.process import Machines, train_apart
 from curation.cli.train.push import check, push_after
 from curation.cli.verify import find_folder, look
 from schemas.errors import TrainError, UsageError
@@ -46,8 +46,11 @@ if TYPE_CHECKING:
     "--samples", type=click.IntRange(0), default=16, show_default=True, help="Prompts, asked before and after."
 )
 @click.option("--report-to", multiple=True, type=click.Choice(["tensorboard", "trackio", "wandb"]))
-@click.option("--gpus", type=click.IntRange(1), help="Start as many processes, one a GPU, by accelerate.")
+@click.option("--gpus", type=click.IntRange(1), help="Of this machine, a process each.  [default: the preset's]")
 @click.option("--sharding", type=click.Choice(["none", "fsdp2", "zero3"]), help="How GPUs share the weights.")
+@click.option("--machines", type=click.IntRange(1), default=1, help="That share the run, each with as many GPUs.")
+@click.option("--machine-rank", type=click.IntRange(0), default=0, help="Which of them this one is: 0, 1, ...")
+@click.option("--main-address", metavar="HOST[:PORT]", help="Where the others reach machine 0.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, from its last whole checkpoint.")
 @click.option("--push-to", metavar="ORG/NAME", help="Then bring the model to the Hub, as `curate train push` does.")
 @click.option("--public", is_flag=True, help="With --push-to: make it public; it is private otherwise.")
@@ -73,6 +76,9 @@ def command(
     report_to: tuple[str, ...],
     gpus: int | None,
     sharding: Any,
+    machines: int,
+    machine_rank: int,
+    main_address: str | None,
     resume: bool,
     push_to: str | None,
     public: bool,
@@ -90,6 +96,9 @@ def command(
     --structures and --seeds make a folder of several runs, with a table: in each structure the same rows, in the same
     order and steps. Other structures than the release's are derived by rule from the project's ledger, unreviewed.
 
+    Several machines have the same project folder at the same path, and each gets the same command but for its
+    --machine-rank, machine 0 first: it makes the run's folder and tells what came of the run.
+
     \b
     Examples:
       curate train releases/v1 --preset smollm2-cpu
@@ -98,6 +107,7 @@ def command(
       curate train org/name@v1 --preset r1-distill-llama-8b --push-to org/model
       curate train org/name@v1 --preset r1-distill-llama-8b --estimate --gpu H100
       curate train org/name@v1 --preset r1-distill-qwen-32b --gpus 8 --sharding fsdp2
+      curate train org/name@v1 --preset star1-full --gpus 8 --machines 2 --machine-rank 1 --main-address gpu-0
     """
     from train.preset import load_preset, preset_names
 
@@ -108,20 +118,25 @@ def command(
     recipe = _changed(chosen.recipe, changes)
     many = bool(structures or seeds)
     if many:
-        if only_estimate or push_to:
-            raise UsageError("--structures and --seeds make several runs; --estimate and --push-to are for one")
+        if only_estimate or push_to or machines > 1:
+            raise UsageError(
+                "--structures and --seeds make several runs; --estimate, --push-to and --machines are of one"
+            )
         if seeds and seed:
             raise UsageError("--seeds N takes the seeds 0 to N-1; leave out --seed")
         if changes["packing"]:
             raise UsageError("--packing: structures have rows of other lengths, which would pack into other steps")
         recipe = recipe.model_copy(update={"packing": False})
+    gpus = gpus or max(1, chosen.gpus)
+    sharing = Machines(machines, machine_rank, main_address)
+    _require_machines(sharing, gpus)
     folder = out or project / "runs" / f"{chosen.name}-{'ablation' if many else seed}"
     with tempfile.TemporaryDirectory() as passing:
         given = _read(project, release, Path(passing))
     if only_estimate:
-        _show_estimate(_estimate(chosen, recipe, gpu, gpus or max(1, chosen.gpus), sharding, given), as_json)
+        _show_estimate(_estimate(chosen, recipe, gpu, gpus * machines, sharding, given), as_json)
         return
-    _require_device(chosen, recipe, given)
+    sharding = _require_device(chosen, recipe, gpus, machines, sharding, given)
     if push_to:
         check(push_to, public=public)
     config = RunConfig(
@@ -152,23 +167,27 @@ def command(
             parse_structures(structures, config.structure, project),
             range(seeds) if seeds else (seed,),
             resume=resume,
-            gpus=gpus or 1,
+            gpus=gpus,
             sharding=sharding,
             as_json=as_json,
         )
         return
-    if not (resume and folder.exists()):
+    if machine_rank:
+        _require_begun(folder)
+    elif not (resume and folder.exists()):
         from train.record import create
 
         create(folder, config, given.rows, given.tests)
     elif _finished(folder):
         raise TrainError(f"{folder}: is finished already; choose another --out for a new run")
-    if gpus and gpus > 1:
-        train_apart(folder, gpus, sharding)
+    if gpus > 1 or machines > 1:
+        train_apart(folder, gpus, sharding, sharing)
     else:
         from train.sft import run
 
         run(folder, say=lambda line: click.echo(in_columns(line), err=True), started=started)
+    if machine_rank:  # machine 0 writes the record
+        return
     _report(folder, as_json=as_json)
     if push_to:
         push_after(project, folder, push_to, public=public)
@@ -249,13 +268,33 @@ def _show_estimate(found: "Estimate", as_json: bool) -> None:
     click.echo(f"{found.steps:,} optimizer steps, {low:,.0f} to {high:,.0f} min; reckoned, not measured")
 
 
-def _require_device(preset: Preset, recipe: Recipe, given: Given) -> None:
+def _require_device(preset: Preset, recipe: Recipe, gpus: int, machines: int, sharding: Any, given: Given) -> Any:
+    """How the GPUs share the weights: as asked for, else as they have to. Raises TrainError where there is no such."""
     from train.device import find_device, require
 
     device = find_device()
-    total = _estimate(preset, recipe, "A100-80", 1, None, given).total_gb
-    needs = f"it would take about {total:.0f} GB of one"
-    require(device, recipe, preset, needs)
+    found = _estimate(preset, recipe, preset.gpu or "A100-80", gpus * machines, sharding, given)
+    each = "one" if gpus == 1 else f"each of {gpus}"
+    require(device, recipe, preset, f"it would take about {found.total_gb:.0f} GB of {each}", gpus)
+    return found.sharding if device.kind == "cuda" else sharding
+
+
+def _require_machines(machines: Machines, gpus: int) -> None:
+    """Raises UsageError where numbers do not go together: before anything is read or made."""
+    from train.launch import launcher
+
+    launcher(gpus, "none", *machines)
+
+
+def _require_begun(folder: Path) -> None:
+    from train.record import read_config
+
+    try:
+        read_config(folder)
+    except TrainError as error:
+        raise TrainError(f"{error}; machine 0 makes it: begin there, in a folder that all machines see") from None
+    if _finished(folder):
+        raise TrainError(f"{folder}: is finished already; choose another --out for a new run")
 
 
 def _finished(folder: Path) -> bool:
