@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from curation.cli.console import shorten, visible
-from curation.cli.eval_models import BASE, Chosen, choose, choose_base
+from curation.cli.eval_models import BASE, Chosen, choose, choose_base, judge_address
 from curation.cli.eval_table import parts
 from curation.cli.output import open_console, print_json, print_parts
 from schemas.ablation import ABLATION
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from train.evaluation.run import Options
 
 NO_STRUCTURE = "none"
+JUDGE_KINDS = ("rubric", "llama-guard-3", "wildguard")
+"""Those of train/evaluation/judges.py, which this file reads only once they are asked for."""
 PLAIN_SECONDS, LIVE_SECONDS = 10.0, 0.2
 
 
@@ -44,6 +46,8 @@ PLAIN_SECONDS, LIVE_SECONDS = 10.0, 0.2
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of a temperature above 0.")
 @click.option("--max-tokens", type=click.IntRange(1), default=1024, show_default=True, help="Of a completion.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Of a model of this machine.")
+@click.option("--judge", metavar="ENDPOINT", help="An endpoint of curate.toml that judges thoughts and answers.")
+@click.option("--judge-kind", default="rubric", show_default=True, type=click.Choice(JUDGE_KINDS), help="Its form.")
 @click.option("--against", type=click.Choice(["paper"]), help="Show the paper's figures beside.")
 @click.option("--allow-trained", is_flag=True, help="Ask prompts that were trained on too, marked.")
 @click.option("--include-harmful-text", is_flag=True, help="Also write harmful.jsonl, which stays on this machine.")
@@ -60,7 +64,8 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
     Examples:
       curate eval runs/smollm2-cpu-0 --baseline base
       curate eval runs/first --suites heldout,xstest,gsm8k --file xstest=xstest.jsonl --limit 100
-      curate eval runs/first --baseline base --against paper
+      curate eval runs/first --baseline base --judge gpt --against paper
+      curate eval runs/first --suites jbb --judge guard --judge-kind llama-guard-3
       curate eval org/model@v1 --suites xstest --temperature 0.6 --samples 4
       curate eval runs/smollm2-cpu-ablation --baseline base
     """
@@ -101,6 +106,8 @@ class _Options(NamedTuple):
     seed: int
     max_tokens: int
     batch_size: int
+    judge: str | None
+    judge_kind: str
     against: str | None
     allow_trained: bool
     include_harmful_text: bool
@@ -172,6 +179,7 @@ def _ask(
     project: Path, folder: Path, model: Chosen, plan: _Plan, options: _Options, structure: str | None
 ) -> "Results":
     from train.evaluation.figures import read_logs
+    from train.evaluation.judging import judged
     from train.evaluation.run import evaluate
 
     logs = evaluate(
@@ -181,6 +189,8 @@ def _ask(
         _how(project, options, structure),
         base_url=model.base_url,
         revision=model.revision,
+        judge=judge_address(project, options.judge) if options.judge else None,
+        judges=[judged(options.judge_kind)] if options.judge else [],
         progress=_progress(model.name),
     )
     return read_logs(logs)

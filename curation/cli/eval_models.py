@@ -1,4 +1,4 @@
-"""Which model an evaluation's MODEL and --baseline name, and how inspect is to reach it."""
+"""Which model an evaluation's MODEL, --baseline and --judge name, and how inspect is to reach it."""
 
 import os
 import re
@@ -65,6 +65,14 @@ def choose_base(model: Chosen) -> Chosen:
     name, on_hub = base_of(config)
     kind: Literal["folder", "hub"] = "hub" if on_hub and not Path(config.model_path).is_dir() else "folder"
     return Chosen(name, kind, f"alttrain/{config.model_path}", revision=config.model_revision)
+
+
+def judge_address(project: Path, name: str) -> str:
+    """How inspect names an endpoint of curate.toml. Raises UsageError or KeyRefused."""
+    endpoints = _endpoints(project)
+    if name not in endpoints:
+        raise UsageError(f"--judge {name}: no endpoint of curate.toml (there are: {', '.join(endpoints) or 'none'})")
+    return _endpoint(name, endpoints[name]).address
 
 
 def _endpoints(project: Path) -> dict[str, Endpoint]:

@@ -115,6 +115,7 @@ def _bytes(path: Path) -> bytes:
         (("new", "--baseline", "base"), "--baseline base: new is no run's folder"),
         (("new", "--file", "xstest"), "--file 'xstest': write NAME=PATH"),
         (("new", "--suites", "nothing"), "suite 'nothing': there are "),
+        (("new", "--judge", "nobody"), "--judge nobody: no endpoint of curate.toml (there are: old, new)"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_asked(

@@ -74,7 +74,7 @@ def evaluate(
     if options.samples > 1 and options.temperature == 0:
         raise UsageError(f"{options.samples} samples at temperature 0 are one and the same; set a temperature")
     suites = {suite: list(prompts) for suite, prompts in asked.items() if prompts}
-    _remember(folder, _request(model, suites, options, base_url, revision, judge))
+    _remember(folder, _request(model, suites, options, base_url, revision, judge, judges))
     from inspect_ai import eval_set
     from inspect_ai._util.error import PrerequisiteError
     from inspect_ai.model import get_model
@@ -157,8 +157,11 @@ def _request(
     base_url: str | None,
     revision: str | None,
     judge: str | None,
+    judges: "Sequence[Scorer]",
 ) -> dict[str, Any]:
     """What makes an evaluation the same one: how fast it is asked does not."""
+    from inspect_ai._util.registry import registry_info, registry_params
+
     prompts = {
         suite: hashlib.sha256("\n".join(one.model_dump_json() for one in asked).encode()).hexdigest()
         for suite, asked in suites.items()
@@ -168,6 +171,7 @@ def _request(
         "revision": revision,
         "base_url": base_url,
         "judge": judge,
+        "judges": [{"name": registry_info(one).name} | registry_params(one) for one in judges],
         "suites": {suite: len(asked) for suite, asked in suites.items()},
         "prompts_sha256": prompts,
         "options": options.model_dump(mode="json", exclude={"at_once", "timeout_seconds"}),

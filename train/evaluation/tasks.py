@@ -5,6 +5,7 @@
     -T system=TEXT     a system prompt; none by default
     -T structure=PATH  a JSON file of structures.Measured: adherence to it is scored as well
     -T samples=4       completions a prompt; set a temperature with them (--temperature 0.7)
+    -T judge=rubric    thoughts and answers judged by the model role `judge` (--model-role judge=…): judges.JUDGES
 
 Greedy unless --temperature is set. `inspect eval alttrain/humaneval` runs code in Docker and nowhere else.
 """
@@ -32,6 +33,7 @@ from schemas.errors import UsageError
 from schemas.evaluation import Asked
 from schemas.think import OPEN
 from train.evaluation import scorers
+from train.evaluation.judging import judged
 from train.evaluation.provider import MAX_TOKENS, LocalAPI
 from train.evaluation.suites import HELD_OUT, find, load, load_held_out, suites
 
@@ -150,10 +152,12 @@ def _task(name: str) -> Callable[..., Task]:
         structure: str | None = None,
         samples: int = 1,
         seed: int = 0,
+        judge: str | None = None,
     ) -> Task:
         asked = load_held_out(limit=limit) if name == HELD_OUT else load(name, Path(file) if file else None, limit)
         measured = Path(structure).read_text("utf-8") if structure else ""
-        return task_of(name, asked, system=system, structure=measured, samples=samples, seed=seed)
+        judges = [judged(judge)] if judge else []
+        return task_of(name, asked, system=system, structure=measured, samples=samples, seed=seed, judges=judges)
 
     made.__doc__ = f"The suite {name}." if name == HELD_OUT else suites()[name].about
     full = f"{NAMESPACE}/{name}"
