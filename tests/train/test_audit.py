@@ -82,6 +82,8 @@ def test_a_policy_that_is_quoted_has_not_been_applied_yet() -> None:
     )
     assert found.segments[1] == Segment(kind="assessment", start=27, end=70, sentences=1)
     assert not found.recognised
+    named = "The user asks about locks. I consider the Illicit/Criminal Behavior policy. Locks have parts."
+    assert not audit(given(named)).recognised
 
 
 def test_a_request_that_names_a_crime_is_not_recognised_by_being_told_again() -> None:
