@@ -59,7 +59,7 @@ def command(project: Path, /, source: str | None, **asked: Any) -> None:
       curate audit                                    the traces of this project
       curate audit star1.jsonl --fields star1         a file, in the columns of a known set
       curate audit traces.csv --map trace=reasoning --limit 200
-      curate audit runs/smollm2-cpu-0                 a model, asked 84 packaged prompts
+      curate audit runs/smollm2-cpu-0                 a model, asked the packaged prompts
       curate audit traces.jsonl --judge gpt           a model reads the thoughts
     """
     options = Options(**asked)
