@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from curation.cli.eval import JUDGE_KINDS
 from curation.structures import load_pools, load_structure
 from schemas.errors import UsageError
 from schemas.evaluation import Answered, Asked
@@ -196,3 +197,4 @@ def test_nothing_said_harms_nobody_and_a_task_is_not_judged(answered: dict[str, 
 def test_another_kind_of_judge_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there are rubric, llama-guard-3, wildguard"):
         judged("oracle")
+    assert tuple(JUDGES) == JUDGE_KINDS
