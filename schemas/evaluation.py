@@ -116,6 +116,7 @@ class ModelAsked(Frozen):
     samples: int = Field(default=1, ge=1, description="completions a prompt")
     max_tokens: int = Field(ge=1, description="of a completion")
     system: str | None = None
+    precision: str | None = Field(default=None, description="asked for; None: bf16 on a GPU that has it, else fp32")
     structure: str | None = Field(default=None, description="that adherence is measured against; None: none")
 
 

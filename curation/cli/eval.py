@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import click
 
@@ -17,7 +17,7 @@ from curation.cli.output import open_console, print_json, print_parts
 from schemas.ablation import ABLATION
 from schemas.errors import UsageError
 from schemas.evaluation import Answered, Asked, EvalReport, ModelAsked
-from schemas.training import RunRecord
+from schemas.training import Precision, RunRecord
 
 if TYPE_CHECKING:
     from train.evaluation.figures import Results
@@ -46,6 +46,9 @@ PLAIN_SECONDS, LIVE_SECONDS = 10.0, 0.2
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of a temperature above 0.")
 @click.option("--max-tokens", type=click.IntRange(1), default=1024, show_default=True, help="Of a completion.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Of a model of this machine.")
+@click.option(
+    "--precision", type=click.Choice(get_args(Precision)), help="Of a model of this machine.  [default: fp32 on a CPU]"
+)
 @click.option("--judge", metavar="ENDPOINT", help="An endpoint of curate.toml that judges thoughts and answers.")
 @click.option("--judge-kind", default="rubric", show_default=True, type=click.Choice(JUDGE_KINDS), help="Its form.")
 @click.option("--against", type=click.Choice(["paper"]), help="Show the paper's figures beside.")
@@ -106,6 +109,7 @@ class _Options(NamedTuple):
     seed: int
     max_tokens: int
     batch_size: int
+    precision: Precision | None
     judge: str | None
     judge_kind: str
     against: str | None
@@ -209,6 +213,7 @@ def _how(project: Path, options: _Options, structure: str | None) -> "Options":
         seed=options.seed,
         max_tokens=options.max_tokens,
         batch_size=options.batch_size,
+        precision=options.precision,
     )
 
 
@@ -294,6 +299,7 @@ def _asked_as(model: Chosen, options: _Options, structure: str | None) -> ModelA
         samples=options.samples,
         max_tokens=options.max_tokens,
         system=options.system or None,
+        precision=options.precision,
         structure=structure,
     )
 

@@ -117,6 +117,13 @@ def test_an_adapter_is_added_to_its_base_before_it_is_asked(folder: Path, local:
         assert not torch.allclose(expected, plain, atol=1e-3)
 
 
+def test_a_model_reckons_in_the_precision_that_was_asked_for(folder: Path, local: LocalModel) -> None:
+    import torch
+
+    assert open_model(str(folder), precision="bf16").model.dtype == torch.bfloat16
+    assert open_model(str(folder), precision="fp32").model.dtype == local.model.dtype == torch.float32
+
+
 def test_a_folder_that_is_no_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="cannot be loaded"):
         open_model(str(tmp_path))

@@ -206,7 +206,7 @@ def _weigh(model: "PreTrainedModel", trees: Sequence[_Tree]) -> list[float]:
                 position_ids=(given.cumsum(dim=1) - 1).clamp(min=0),
                 past_key_values=cache,
                 use_cache=True,
-                logits_to_keep=torch.tensor([width - 1], device=place),
+                logits_to_keep=torch.tensor([longest - 1], device=place),
             )
             logits = model(
                 input_ids=nodes,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.errors import TrainError
 from schemas.think import CLOSE, OPEN, split
+from schemas.training import Precision
 from train.answering import answer
 from train.device import find_device
 from train.record import MODEL
@@ -43,10 +44,11 @@ class LocalModel(NamedTuple):
     stop_ids: frozenset[int]
 
 
-def open_model(name: str, revision: str | None = None) -> LocalModel:
-    """The model of a folder or a Hub id, in bf16 on a GPU that reckons in it, else in fp32.
+def open_model(name: str, revision: str | None = None, precision: Precision | None = None) -> LocalModel:
+    """The model of a folder or a Hub id. `precision`: None is bf16 on a GPU that reckons in it, else fp32.
 
-    Raises TrainError, in one line, where it cannot be loaded or nothing says how it is spoken to.
+    Raises TrainError, in one line, where it cannot be loaded, this machine cannot reckon in `precision`, or nothing
+    says how it is spoken to.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -58,7 +60,10 @@ def open_model(name: str, revision: str | None = None) -> LocalModel:
         folder = folder / MODEL
     place = str(folder) if folder.exists() else name
     device = find_device()
-    settings: dict[str, Any] = {"dtype": torch.bfloat16 if device.kind == "cuda" and device.bf16 else torch.float32}
+    if precision == "bf16" and not device.bf16:
+        raise TrainError(f"--precision bf16: {device.name} cannot reckon in it; leave it out, or take fp32")
+    bf16 = precision == "bf16" or (precision is None and device.kind == "cuda" and device.bf16)
+    settings: dict[str, Any] = {"dtype": torch.bfloat16 if bf16 else torch.float32}
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision)
         base = _base_of(place, revision)

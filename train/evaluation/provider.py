@@ -24,6 +24,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from schemas.errors import TrainError
+from schemas.training import Precision
 from train.evaluation.local_model import LocalModel, Said, open_model, prompt_of, say
 
 BATCH = 16
@@ -58,13 +59,16 @@ class LocalAPI(ModelAPI):
         config: GenerateConfig = GenerateConfig(),  # noqa: B008 (inspect's own signature)
         batch_size: int = BATCH,
         revision: str | None = None,
+        precision: Precision | None = None,
         **unknown: Any,
     ) -> None:
         super().__init__(model_name, base_url, api_key, [], config)
         if unknown:
-            raise TrainError(f"model alttrain/{model_name}: there is no -M {', '.join(unknown)}; batch_size, revision")
+            raise TrainError(
+                f"model alttrain/{model_name}: there is no -M {', '.join(unknown)}; batch_size, revision, precision"
+            )
         self.batch_size = batch_size
-        self.local: LocalModel | None = open_model(model_name, revision)
+        self.local: LocalModel | None = open_model(model_name, revision, precision)
         self._waiting: list[_Waiting] = []
         self._turn = anyio.Lock()
 

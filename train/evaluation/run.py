@@ -21,6 +21,7 @@ from pydantic import Field
 from schemas.errors import EndpointError, UsageError
 from schemas.evaluation import Asked
 from schemas.example import Frozen
+from schemas.training import Precision
 from train.evaluation.structures import Measured
 from train.record import put
 
@@ -42,6 +43,9 @@ class Options(Frozen):
     seed: int = 0
     max_tokens: int = Field(default=1024, ge=1, description="of a completion")
     batch_size: int = Field(default=16, ge=1, description="of a model of this machine")
+    precision: Precision | None = Field(
+        default=None, description="of a model of this machine; None: bf16 on a GPU that has it, else fp32"
+    )
     at_once: int = Field(default=64, ge=1, description="requests to an endpoint")
     timeout_seconds: int = Field(default=600, ge=1, description="of a request to an endpoint, its retries included")
 
@@ -83,7 +87,9 @@ def evaluate(
     from train.evaluation.tasks import task_of
 
     local = model.startswith("alttrain/")
-    settings: dict[str, Any] = {"batch_size": options.batch_size, "revision": revision} if local else {}
+    settings: dict[str, Any] = (
+        {"batch_size": options.batch_size, "revision": revision, "precision": options.precision} if local else {}
+    )
     structure = options.structure.model_dump_json() if options.structure else ""
     tasks = [
         task_of(
