@@ -29,6 +29,7 @@ COMMANDS = {
     "verify": ("verify", "Check a release, a folder or one on the Hub."),
     "train": ("train", "Train a model on a release; merge and push what was trained."),
     "eval": ("eval", "Evaluate a model, before and after: harm, over-refusal, reasoning, structure."),
+    "boundary": ("boundary", "Where a model draws the line between harmful and benign, beside surface words."),
     "audit": ("audit", "Say how thoughts are put together: what is recognised and yet solved."),
     "check-endpoint": ("check_endpoint", "Try an endpoint: reply form, speed, how often wrapped prompts flip it."),
 }

@@ -4,16 +4,17 @@ import importlib.util
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import click
 
-from curation.cli.console import shorten, visible
+from curation.cli.console import visible
 from curation.cli.eval_models import BASE, Chosen, choose, choose_base, judge_address
 from curation.cli.eval_table import parts
 from curation.cli.output import open_console, print_json, print_parts
+from curation.cli.progress import counted
 from schemas.ablation import ABLATION
 from schemas.errors import UsageError
 from schemas.evaluation import Answered, Asked, EvalReport, ModelAsked
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 NO_STRUCTURE = "none"
 JUDGE_KINDS = ("rubric", "llama-guard-3", "wildguard")
 """Those of train/evaluation/judges.py, which this file reads only once they are asked for."""
-PLAIN_SECONDS, LIVE_SECONDS = 10.0, 0.2
 
 
 @click.command("eval")
@@ -195,7 +195,7 @@ def _ask(
         revision=model.revision,
         judge=judge_address(project, options.judge) if options.judge else None,
         judges=[judged(options.judge_kind)] if options.judge else [],
-        progress=_progress(model.name),
+        progress=counted(model.name),
     )
     return read_logs(logs)
 
@@ -314,24 +314,6 @@ def _versions() -> Mapping[str, str]:
         except PackageNotFoundError:  # an endpoint needs no torch
             continue
     return found
-
-
-def _progress(name: str) -> Callable[[str, int, int], None]:
-    """Tells on standard error how far one model is: a live line on a terminal, else a plain one now and then."""
-    live = sys.stderr.isatty()
-    told = 0.0
-
-    def tell(suite: str, done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        last = done == total
-        if not last and now - told < (LIVE_SECONDS if live else PLAIN_SECONDS):
-            return
-        told = now
-        line = shorten(f"{name}: {suite} {done:,} of {total:,}", 78)
-        click.echo(("\r\x1b[2K" if live else "") + line, err=True, nl=last or not live)
-
-    return tell
 
 
 def _evaluate_ablation(project: Path, folder: Path, options: _Options) -> None:

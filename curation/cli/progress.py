@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import click
 
+from curation.cli.console import shorten
+
 PLAIN_SECONDS = 10.0
 LIVE_SECONDS = 0.2
 
@@ -37,6 +39,25 @@ async def watch(describe: Callable[[float], str], work: Awaitable[None]) -> None
     finally:
         ticking.cancel()
         show(last=True)
+
+
+def counted(name: str) -> Callable[[str, int, int], None]:
+    """Tells on standard error how far `name` is; called with what is counted, how many are done, and how many of them
+    there are."""
+    live = sys.stderr.isatty()
+    told = 0.0
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        last = done == total
+        if not last and now - told < (LIVE_SECONDS if live else PLAIN_SECONDS):
+            return
+        told = now
+        line = shorten(f"{name}: {what} {done:,} of {total:,}", 78)
+        click.echo(("\r\x1b[2K" if live else "") + line, err=True, nl=last or not live)
+
+    return tell
 
 
 @contextmanager
