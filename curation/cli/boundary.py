@@ -46,7 +46,7 @@ class Options(NamedTuple):
 @click.option("--limit", type=click.IntRange(1), help="Prompts, drawn over all of the suite.")
 @click.option(
     "--release",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path),
     help="The probe trains on its prompts.  [default: the run's own, else the packaged ones]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="[default: evals/MODEL/boundary]")
