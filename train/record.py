@@ -47,9 +47,13 @@ def create(folder: Path, config: RunConfig, rows: Sequence[SftRow], tests: Seque
         ) from None
     except OSError as error:
         raise TrainError(f"{folder}: cannot be made: {error.strerror}") from None
-    write_lines(folder / ROWS, rows)
-    write_lines(folder / TEST, tests)
-    write(folder / CONFIG, config)
+    try:
+        write_lines(folder / ROWS, rows)
+        write_lines(folder / TEST, tests)
+        write(folder / CONFIG, config)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)  # half a folder could neither begin nor go on
+        raise TrainError(f"{folder}: cannot be written: {error.strerror}; make room, or choose another --out") from None
 
 
 def read_config(folder: Path) -> RunConfig:

@@ -105,6 +105,15 @@ def _bytes(path: Path) -> bytes:
         return b"".join(log.read(name) for name in log.namelist())
 
 
+def test_the_held_out_suite_is_our_own_prompts_and_the_packaged_ones(project: tuple[Path, FakeEndpoint]) -> None:
+    folder, _ = project
+    out = folder / "evals" / "own"
+    done = evaluate(folder, "new", "--suites", "heldout", "--limit", "12", "--out", str(out), "--json")
+    assert EvalReport.model_validate_json(done.stdout).suites == {"heldout": 12}
+    ids = [json.loads(line)["id"] for line in (out / "samples.jsonl").read_text().splitlines()]
+    assert 0 < sum(one.startswith("heldout-") for one in ids) < len(ids)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

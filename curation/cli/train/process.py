@@ -1,8 +1,10 @@
 """A run in a process of its own, or in several that share it."""
 
 import shlex
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,9 +35,34 @@ def train_apart(folder: Path, gpus: int, sharding: Any, machines: Machines = ALO
 
         words = launch(folder, gpus, sharding or "none", *machines, cpu=find_device().kind == "cpu")
         click.echo(f"$ {shlex.join(words)}", err=True)
-    # What it says is for people; standard output is for --json.
-    code = subprocess.run(words, stdout=2, check=False).returncode  # noqa: S603 - no shell
+    code = run(words)
     if code == 130:
         raise KeyboardInterrupt
     if code:
         raise TrainError(f"{folder}: a process ended with code {code}: what it said is above")
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs a command to its end and gives its exit code; what it says goes to standard error. Stopped by SIGTERM, this
+    process ends it too before it exits: a trainer that nobody waits for would go on for hours."""
+    stopped = False
+    # What it says is for people; standard output is for --json.
+    process = subprocess.Popen(words, stdout=2)  # noqa: S603 - no shell
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        process.terminate()
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        code = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if stopped:
+        sys.exit(128 + signal.SIGTERM)
+    return code
