@@ -127,6 +127,7 @@ def evaluate(
             continue_on_fail=True,  # the others are asked all the same, and the next call asks these again
             log_model_api=False,
             log_realtime=False,
+            score_display=False,  # nobody sees the figures in between, and each costs as much as a request
             log_buffer=1,  # what is answered is on the disk at once, and never asked again
             ctl_server=False,
         )
