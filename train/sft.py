@@ -298,7 +298,7 @@ def _answers(
     if _processes() > 1 or not rows:
         return [""] * len(rows)
     ids = [prompt_ids(tokenizer, row, form, deal(config.system, row.id)) for row in rows]
-    said = answer(model, tokenizer, ids, [form.stop_id], config.sample_tokens, batch_size=8)
+    said = answer(model, tokenizer, ids, [form.stop_id], config.sample_tokens, batch_size=16)
     return [one.text for one in said]
 
 
