@@ -6,6 +6,7 @@ whose model it then is. Prompts are what training makes of them (train/templates
 """
 
 import hashlib
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -74,7 +75,9 @@ def open_model(name: str, revision: str | None = None, precision: Precision | No
 
             # Added up in fp32, as `curate merge` does: bf16 would lose an adapter's small changes.
             unmerged = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-            model = PeftModel.from_pretrained(unmerged, place, revision=revision).merge_and_unload()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers for what is to be renamed
+                model = PeftModel.from_pretrained(unmerged, place, revision=revision).merge_and_unload()
             model = model.to(settings["dtype"])
     except (OSError, ValueError) as error:
         raise TrainError(f"model {name}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
