@@ -1,6 +1,7 @@
 """`curate eval`: two models asked the same prompts, what is written, what is not, and the table of an ablation."""
 
 import json
+import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from schemas.ablation import Ablation, AblationRun, Evaluated
 from schemas.evaluation import EvalReport
 from schemas.training import Recipe
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion
+from tests.project import CURATE
 from tests.train import tiny
 from tests.train.inspecting import QUIET
 from tests.train.records import record
@@ -88,6 +90,16 @@ def test_two_endpoints_are_compared_on_the_same_prompts(compared: tuple[Path, Ev
         p.name for p in folder.iterdir()
     }
     assert any("nothing says what new and old trained on" in note for note in report.notes)
+
+
+def test_a_process_that_finds_all_answered_prints_json_and_nothing_else(
+    project: tuple[Path, FakeEndpoint], compared: tuple[Path, EvalReport]
+) -> None:
+    """In a process of its own: once inspect has asked anything, it keeps its last line to itself."""
+    folder, _ = project
+    words = [CURATE, "-C", str(folder), "eval", "new", "--baseline", "old", *of_xstest(folder), "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert EvalReport.model_validate_json(done.stdout).figures == compared[1].figures
 
 
 def test_no_file_holds_the_key_and_only_logs_hold_what_was_said_to_harmful_prompts(

@@ -82,6 +82,7 @@ def evaluate(
     from inspect_ai import eval_set
     from inspect_ai._util.error import PrerequisiteError
     from inspect_ai.model import get_model
+    from rich import get_console
 
     from train.evaluation import registered  # noqa: F401 (where the package is not installed, nothing else loads it)
     from train.evaluation.tasks import task_of
@@ -110,27 +111,28 @@ def evaluate(
     logs = folder / LOGS
     try:
         asks = get_model(model, base_url=base_url, memoize=False, **_given(settings))
-        finished, its = eval_set(
-            tasks,
-            log_dir=str(logs),
-            model=asks,
-            model_roles={"judge": judge} if judge else None,
-            display="none",
-            log_level="error",
-            retry_attempts=1,  # in all: a prompt that fails is for the next call
-            retry_immediate=False,
-            max_tasks=1,
-            max_samples=at_once,
-            max_connections=at_once,
-            timeout=None if local else options.timeout_seconds,
-            fail_on_error=True,
-            continue_on_fail=True,  # the others are asked all the same, and the next call asks these again
-            log_model_api=False,
-            log_realtime=False,
-            score_display=False,  # nobody sees the figures in between, and each costs as much as a request
-            log_buffer=1,  # what is answered is on the disk at once, and never asked again
-            ctl_server=False,
-        )
+        with get_console().capture():  # inspect's own last line would stand in the middle of our JSON
+            finished, its = eval_set(
+                tasks,
+                log_dir=str(logs),
+                model=asks,
+                model_roles={"judge": judge} if judge else None,
+                display="none",
+                log_level="error",
+                retry_attempts=1,  # in all: a prompt that fails is for the next call
+                retry_immediate=False,
+                max_tasks=1,
+                max_samples=at_once,
+                max_connections=at_once,
+                timeout=None if local else options.timeout_seconds,
+                fail_on_error=True,
+                continue_on_fail=True,  # the others are asked all the same, and the next call asks these again
+                log_model_api=False,
+                log_realtime=False,
+                score_display=False,  # nobody sees the figures in between, and each costs as much as a request
+                log_buffer=1,  # what is answered is on the disk at once, and never asked again
+                ctl_server=False,
+            )
     except PrerequisiteError as error:
         raise UsageError(f"{model}: {' '.join(str(error.message).split())}") from None
     if len(its) < len(tasks) or any(log.status == "cancelled" for log in its):
