@@ -97,7 +97,7 @@ def test_a_process_that_finds_all_answered_prints_json_and_nothing_else(
 ) -> None:
     """In a process of its own: once inspect has asked anything, it keeps its last line to itself."""
     folder, _ = project
-    words = [CURATE, "-C", str(folder), "eval", "new", "--baseline", "old", *of_xstest(folder), "--json"]
+    words = [str(CURATE), "-C", str(folder), "eval", "new", "--baseline", "old", *of_xstest(folder), "--json"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert EvalReport.model_validate_json(done.stdout).figures == compared[1].figures
 
