@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from schemas.audit import KINDS, AuditReport, SegmentKind, Turns
 from schemas.evaluation import Interval
-from schemas.markdown import visible
 from schemas.report import NONE, Rate
 from train.evaluation.table import tell
+from train.html import templates
 
 MOST_OF_A_TEXT = 3000
 """Characters of an example that are shown."""
@@ -39,16 +39,7 @@ class Row(NamedTuple):
 
 def render(report: AuditReport, examples: Sequence[Example] = ()) -> str:
     """The page. `examples`: none of them of a prompt that is not labelled benign."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(Path(__file__).parent)
     environment.filters |= {"told": tell_rate, "share": tell_share, "turn": tell_turn, "named": name_category}
     return environment.get_template("report.html.jinja").render(
         report=report,

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.evaluation import Compared, EvalReport, Interval
-from schemas.markdown import visible
 from schemas.report import Rate
 from train.evaluation.headlines import LABELS, headlines, tell_headline
 from train.evaluation.pairs import Pair
 from train.evaluation.paper import Beside
 from train.evaluation.table import Line, lines_of, telling
+from train.html import templates
 
 MOST_OF_A_TEXT = 6000
 """Characters of a prompt or a completion that are shown."""
@@ -48,16 +48,7 @@ class Chart(NamedTuple):
 
 def render(report: EvalReport, pairs: Sequence[Pair] = (), beside: Beside | None = None) -> str:
     """The page. `pairs`: none of them of a harmful prompt (train/evaluation/pairs.py)."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(Path(__file__).parent)
     environment.filters["cut"] = _cut
     figures = lines_of(report.figures)
     return environment.get_template("report.html.jinja").render(
