@@ -1,12 +1,11 @@
 """`curate boundary MODEL`: where a model draws the line between harmful and benign, beside what surface words tell."""
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import click
 
-from curation.cli.eval_models import Chosen, choose
+from curation.cli.eval_models import Chosen, choose, prompts_of, require_inspect
 from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
 from schemas.boundary import Boundary
@@ -68,8 +67,7 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
       curate boundary runs/smollm2-cpu-0 --file xstest.jsonl --limit 100
       curate boundary embedded --suite heldout --release releases/v1
     """
-    if importlib.util.find_spec("inspect_ai") is None:
-        raise UsageError("evaluation needs inspect_ai: pip install 'alttrain[eval]'")
+    require_inspect()
     options = Options(**asked)
     chosen = choose(project, model)
     if not chosen.address.startswith(LOCAL):
@@ -88,12 +86,10 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
 
 def _prompts(options: Options, model: Chosen) -> list[Asked]:
     """The suite's prompts less those that the run trained on."""
-    from curation.sources import packaged_examples
     from train.evaluation.contamination import decontaminate, trained_in
-    from train.evaluation.suites import HELD_OUT, draw, load, load_held_out
+    from train.evaluation.suites import draw
 
-    ours = options.suite == HELD_OUT
-    prompts = load_held_out(examples=packaged_examples()) if ours else load(options.suite, options.file)
+    prompts = prompts_of(options.suite, options.file)
     if model.record and model.folder:
         prompts, found = decontaminate(prompts, trained_in(model.folder))
         if found:

@@ -1,6 +1,5 @@
 """`curate eval MODEL`: what a model does with prompts, beside what another one does with the same."""
 
-import importlib.util
 import sys
 import time
 from collections import Counter
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import click
 
 from curation.cli.console import visible
-from curation.cli.eval_models import BASE, Chosen, choose, choose_base, judge_address
+from curation.cli.eval_models import BASE, Chosen, choose, choose_base, judge_address, prompts_of, require_inspect
 from curation.cli.eval_table import parts
 from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
@@ -72,8 +71,7 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
       curate eval org/model@v1 --suites xstest --temperature 0.6 --samples 4
       curate eval runs/smollm2-cpu-ablation --baseline base
     """
-    if importlib.util.find_spec("inspect_ai") is None:
-        raise UsageError("evaluation needs inspect_ai: pip install 'alttrain[eval]'")
+    require_inspect()
     options = _Options(**asked)
     for folder in (Path(model), project / model):
         if (folder / ABLATION).exists():
@@ -135,9 +133,8 @@ def _baseline(project: Path, name: str | None, model: Chosen) -> Chosen | None:
 
 def _plan(project: Path, options: _Options, models: Sequence[Chosen]) -> _Plan:
     """The suites' prompts less those that any of these models trained on. Raises UsageError or SourceError."""
-    from curation.sources import packaged_examples
     from train.evaluation.contamination import Trained, decontaminate, trained_in
-    from train.evaluation.suites import HELD_OUT, draw, load, load_held_out
+    from train.evaluation.suites import draw
 
     files = _files(options.files)
     names = dict.fromkeys([*filter(None, (name.strip() for name in options.suites.split(","))), *files])
@@ -145,8 +142,7 @@ def _plan(project: Path, options: _Options, models: Sequence[Chosen]) -> _Plan:
     trained = trained_in(*runs) if runs else Trained()
     plan = _Plan({}, {}, {}, [])
     for name in names:
-        ours = name == HELD_OUT
-        everything = load_held_out(examples=packaged_examples()) if ours else load(name, files.get(name))
+        everything = prompts_of(name, files.get(name))
         kept, found = decontaminate(everything, trained, mark=options.allow_trained)
         if found:
             (plan.marked if options.allow_trained else plan.left_out)[name] = found

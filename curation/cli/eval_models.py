@@ -1,5 +1,6 @@
-"""Which model an evaluation's MODEL, --baseline and --judge name, and how inspect is to reach it."""
+"""What an evaluation is to ask: the model that MODEL, --baseline and --judge name, and the prompts of a suite."""
 
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from curation.cli.project import SETTINGS_FILE, load_settings
 from schemas.errors import KeyRefused, TrainError, UsageError
+from schemas.evaluation import Asked
 from schemas.settings import EMBEDDED, Endpoint
 from schemas.training import RunRecord
 
@@ -65,6 +67,22 @@ def choose_base(model: Chosen) -> Chosen:
     name, on_hub = base_of(config)
     kind: Literal["folder", "hub"] = "hub" if on_hub and not Path(config.model_path).is_dir() else "folder"
     return Chosen(name, kind, f"alttrain/{config.model_path}", revision=config.model_revision)
+
+
+def require_inspect() -> None:
+    """Raises UsageError where the evaluation's extra is not installed."""
+    if importlib.util.find_spec("inspect_ai") is None:
+        raise UsageError("evaluation needs inspect_ai: pip install 'alttrain[eval]'")
+
+
+def prompts_of(suite: str, file: Path | None) -> list[Asked]:
+    """All prompts of a suite: our own with the packaged examples, or another's from the Hub or `file`.
+
+    Raises UsageError or SourceError."""
+    from curation.sources import packaged_examples
+    from train.evaluation.suites import HELD_OUT, load, load_held_out
+
+    return load_held_out(examples=packaged_examples()) if suite == HELD_OUT else load(suite, file)
 
 
 def judge_address(project: Path, name: str) -> str:
