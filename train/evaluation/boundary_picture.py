@@ -78,7 +78,7 @@ def draw(found: Boundary, leans: Sequence[Lean], probe_leans: Sequence[Lean] = (
             axes.set_ylim(0, axes.dataLim.ymax * 1.3)  # room for the words above the highest bar
             axes.set_xlim(bins[0], bins[-1])
             told = f"{label}, n = {len(values):,}"
-            axes.text(0.02, 0.96, told, transform=axes.transAxes, va="top", color=COLOURS[label], fontweight="bold")
+            axes.text(0.02, 1.0, told, transform=axes.transAxes, va="top", color=COLOURS[label], fontweight="bold")
             _line(axes, found.student)
             axes.tick_params(labelsize=9.5, labelbottom=place == len(shown) - 1)
         axes.set_xlabel("leans to harmful, nats (log-odds of the verdict)", fontsize=10)
@@ -92,9 +92,9 @@ def draw(found: Boundary, leans: Sequence[Lean], probe_leans: Sequence[Lean] = (
 def _line(axes: "Axes", student: Separation) -> None:
     if student.over_refusal:
         one = student.over_refusal[0]
-        axes.axvline(one.threshold, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
+        axes.axvline(one.threshold, ymax=0.86, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
         told = f" {one.wanted:.0%} recall".replace("%", " %")
-        axes.text(one.threshold, 0.82, told, transform=axes.get_xaxis_transform(), fontsize=9, color=INK)
+        axes.text(one.threshold, 0.78, told, transform=axes.get_xaxis_transform(), fontsize=9, color=INK)
 
 
 def _roc(axes: "Axes", found: Boundary, leans: Sequence[Lean], probe_leans: Sequence[Lean]) -> None:
