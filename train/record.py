@@ -7,7 +7,7 @@ runs/NAME/
   proof.json             schemas.training.Proof
   checkpoints/           to go on from; one that was being written when the run was stopped is never used
   log.jsonl, loss.csv, loss.png
-  samples.jsonl          before and after, benign prompts; those before are kept as soon as they are made
+  samples.jsonl          before and after, benign prompts; with all weights trained, those before as soon as made
   samples.harmful.jsonl  the same of harmful prompts: stays on this machine
   model/                 the adapter, or all weights, with the tokenizer and a card
   record.json            schemas.training.RunRecord, last of all: a run without it is not finished

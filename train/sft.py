@@ -92,11 +92,8 @@ def _run(folder: Path, say: Say, started: float) -> RunRecord:
         write(folder / PROOF, proof)
         drop_broken_checkpoints(folder)
     asked = tests[: config.sample_prompts]
-    told = {one.id: one.before for one in read_samples(folder).values()}
-    if told.keys() >= {row.id for row in asked}:
-        before = [told[row.id] for row in asked]
-    else:
-        before = _answers(model, tokenizer, form, config, asked)
+    if config.recipe.method == "full":
+        before = _kept_answers(folder, asked) or _answers(model, tokenizer, form, config, asked)
         if _is_main() and any(before):
             write_samples(folder, _samples(asked, before, [""] * len(asked)))
     trainer, seen = _trainer(folder, config, proof, encoded, model, tokenizer)
@@ -111,6 +108,10 @@ def _run(folder: Path, say: Say, started: float) -> RunRecord:
         write_curve(log.points, folder, rows=len(rows))
     _state().wait_for_everyone()  # one of them has written the weights that all of them hash
     after = _answers(trainer.model, tokenizer, form, config, asked)
+    if config.recipe.method != "full":
+        # Without its adapter it is the model that it was: nobody waits for these answers before the first step.
+        with trainer.model.disable_adapter():
+            before = _answers(trainer.model, tokenizer, form, config, asked)
     record = RunRecord(
         config=config,
         proof=proof,
@@ -300,6 +301,12 @@ def _answers(
     ids = [prompt_ids(tokenizer, row, form, deal(config.system, row.id)) for row in rows]
     said = answer(model, tokenizer, ids, [form.stop_id], config.sample_tokens, batch_size=16)
     return [one.text for one in said]
+
+
+def _kept_answers(folder: Path, rows: Sequence[SftRow]) -> list[str]:
+    """Those before training, where a run that was stopped has left them for all of the rows."""
+    told = {one.id: one.before for one in read_samples(folder).values()}
+    return [told[row.id] for row in rows] if told.keys() >= {row.id for row in rows} else []
 
 
 def _samples(rows: Sequence[SftRow], before: Sequence[str], after: Sequence[str]) -> list[Sample]:

@@ -7,16 +7,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from schemas.errors import TrainError
-from schemas.training import RunRecord
+from schemas.training import RunRecord, Sample
 from tests.train.tiny import RECIPE, make_run, rows, save_model
+from train.answering import answer
 from train.launch import command
 from train.merge import merge
-from train.record import COMPLETE, last_checkpoint, read_record, read_samples, write_samples
+from train.record import COMPLETE, last_checkpoint, read_record, read_rows, read_samples, write_samples
 from train.sft import run
+from train.templates import form_of, prompt_ids
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of packages that torch and TRL import
@@ -69,7 +72,6 @@ def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_weights(tmp_path: Pa
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert read_record(folder) is None
-    assert (folder / "samples.jsonl").read_text().count('"before": "') == 2
     run(folder, say=quiet)
     record = record_of(folder)
     assert record.resumed_at
@@ -80,11 +82,39 @@ def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_weights(tmp_path: Pa
 def test_a_run_that_was_stopped_after_its_last_step_only_writes_what_is_missing(tmp_path: Path, whole: Path) -> None:
     folder = shutil.copytree(whole, tmp_path / "stopped")
     (folder / "record.json").unlink()
-    samples = [one.model_copy(update={"before": "as it was kept"}) for one in read_samples(folder).values()]
-    write_samples(folder, samples)
     record, before = run(folder, say=quiet), record_of(whole)
     assert (record.weights_sha256, record.steps, record.resumed_at) == (before.weights_sha256, before.steps, ())
     assert record.tokens_per_second == before.tokens_per_second
+    assert read_samples(folder) == read_samples(whole)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_answers_before_are_those_of_the_untrained_model(
+    tmp_path: Path, model: Path, method: Literal["lora", "full"]
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = make_run(tmp_path / "run", model, RECIPE.model_copy(update={"method": method, "learning_rate": 1e-2}))
+    run(folder, say=quiet)
+    tokenizer = AutoTokenizer.from_pretrained(str(model))
+    form = form_of(tokenizer, "tiny")
+    tests = read_rows(folder / "test.jsonl")
+    ids = [prompt_ids(tokenizer, row, form, "") for row in tests]
+    untrained = AutoModelForCausalLM.from_pretrained(str(model))
+    said = [one.text for one in answer(untrained, tokenizer, ids, [form.stop_id], 8, batch_size=2)]
+    samples = read_samples(folder)
+    assert [samples[row.id].before for row in tests] == said
+    assert [samples[row.id].after for row in tests] != said
+
+
+def test_with_all_weights_trained_the_answers_before_outlive_a_stop(tmp_path: Path, model: Path) -> None:
+    folder = make_run(tmp_path / "stopped", model, RECIPE.model_copy(update={"method": "full"}))
+    kept = [
+        Sample(id=row.id, label=row.label, prompt=row.instruction, before="as it was kept", after="")
+        for row in read_rows(folder / "test.jsonl")
+    ]
+    write_samples(folder, kept)
+    run(folder, say=quiet)
     assert [one.before for one in read_samples(folder).values()] == ["as it was kept"] * 2, "asked again"
 
 
