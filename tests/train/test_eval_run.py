@@ -177,15 +177,18 @@ def test_killed_it_goes_on_and_asks_no_finished_prompt_again(tmp_path: Path) -> 
             shutil.copytree(folder, killed)
         return completion(REFUSAL)
 
+    told: list[tuple[str, int, int]] = []
     with FakeEndpoint(reply) as fake:
         evaluate(MODEL, prompts, folder, options, base_url=fake.url)
         before = len(fake.requests)
-        results = read_logs(evaluate(MODEL, prompts, killed, options, base_url=fake.url))
+        logs = evaluate(MODEL, prompts, killed, options, base_url=fake.url, progress=lambda *now: told.append(now))
+        results = read_logs(logs)
         again = [request.last_message for request in fake.requests[before:]]
     assert len(results.answered) == 12
     # Eight had been asked; two of these may still have been under way.
     assert len(again) == len(set(again))
     assert 4 <= len(again) <= 6
+    assert told == [("jbb", count, 12) for count in range(13 - len(again), 13)]
 
 
 def test_ctrl_c_is_passed_on_and_what_was_answered_is_kept(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from schemas.evaluation import Answered, Better, Figure
 from schemas.structure import BRANCHES
 
 if TYPE_CHECKING:
-    from inspect_ai.log import EvalSample
+    from inspect_ai.log import EvalLogInfo, EvalSample
 
 ALL = "all"
 _NO_SAYING = frozenset({"refused", "refuses", "refusal_score"})
@@ -46,11 +46,9 @@ class Results(NamedTuple):
 def read_logs(logs: Path) -> Results:
     """Everything in a folder of inspect's logs; of several logs of one task, the newest. Raises UsageError where it has
     none."""
-    from inspect_ai.log import list_eval_logs, read_eval_log
+    from inspect_ai.log import read_eval_log
 
-    newest = {}
-    for info in sorted(list_eval_logs(str(logs)), key=lambda info: info.name):
-        newest[str(info.task)] = info
+    newest = _newest(logs)
     if not newest:
         raise UsageError(f"{logs}: has no logs of an evaluation")
     answered: list[Answered] = []
@@ -60,6 +58,21 @@ def read_logs(logs: Path) -> Results:
         for sample in read_eval_log(info).samples or ():
             (answered if sample.error is None else unanswered).append(_answered(sample, made_by))
     return Results(tuple(answered), tuple(unanswered), made_by)
+
+
+def answered_before(logs: Path) -> dict[str, int]:
+    """How many answers to each task's prompts stand in a folder of inspect's logs."""
+    from inspect_ai.log import read_eval_log_sample_summaries
+
+    found = {task: read_eval_log_sample_summaries(info) for task, info in _newest(logs).items()}
+    return {task: sum(one.error is None for one in its) for task, its in found.items()}
+
+
+def _newest(logs: Path) -> "dict[str, EvalLogInfo]":
+    """By task."""
+    from inspect_ai.log import list_eval_logs
+
+    return {str(info.task): info for info in sorted(list_eval_logs(str(logs)), key=lambda info: info.name)}
 
 
 def figures_of(results: Results, by_category: bool = False) -> list[Figure]:
