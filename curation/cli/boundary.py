@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import click
 
-from curation.cli.eval_models import Chosen, choose, prompts_of, require_inspect
+from curation.cli.eval_models import Chosen, choose, prompts_of
 from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
 from schemas.boundary import Boundary
@@ -67,7 +67,6 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
       curate boundary runs/smollm2-cpu-0 --file xstest.jsonl --limit 100
       curate boundary embedded --suite heldout --release releases/v1
     """
-    require_inspect()
     options = Options(**asked)
     chosen = choose(project, model)
     if not chosen.address.startswith(LOCAL):

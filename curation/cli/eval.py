@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import click
 
 from curation.cli.console import visible
-from curation.cli.eval_models import BASE, Chosen, choose, choose_base, judge_address, prompts_of, require_inspect
+from curation.cli.eval_models import BASE, Chosen, choose, choose_base, judge_address, prompts_of
 from curation.cli.eval_table import parts
+from curation.cli.extras import require
 from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
 from schemas.ablation import ABLATION
@@ -71,7 +72,7 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
       curate eval org/model@v1 --suites xstest --temperature 0.6 --samples 4
       curate eval runs/smollm2-cpu-ablation --baseline base
     """
-    require_inspect()
+    require("eval")
     options = _Options(**asked)
     for folder in (Path(model), project / model):
         if (folder / ABLATION).exists():

@@ -1,11 +1,11 @@
 """What an evaluation is to ask: the model that MODEL, --baseline and --judge name, and the prompts of a suite."""
 
-import importlib.util
 import os
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from curation.cli.extras import require
 from curation.cli.project import SETTINGS_FILE, load_settings
 from schemas.errors import KeyRefused, TrainError, UsageError
 from schemas.evaluation import Asked
@@ -38,11 +38,19 @@ def choose(project: Path, name: str) -> Chosen:
     """A run's folder, a model's folder, an endpoint of curate.toml, 'embedded', or org/name[@revision] on the Hub.
 
     Raises UsageError where it is none of them, TrainError for a run that is not finished, KeyRefused for an endpoint
-    whose key is not set.
+    whose key is not set. A model that this machine loads needs the extra `train`: UsageError where it is not installed.
     """
     endpoints = _endpoints(project)
     if name in endpoints:
         return _endpoint(name, endpoints[name])
+    if local := _local(project, name):
+        require("train")
+        return local
+    known = ", ".join([EMBEDDED, *endpoints])
+    raise UsageError(f"{name}: no such folder, no org/name on the Hub, no endpoint of curate.toml (there are: {known})")
+
+
+def _local(project: Path, name: str) -> Chosen | None:
     for folder in (Path(name), project / name):
         if folder.is_dir():
             return _folder(folder)
@@ -53,8 +61,7 @@ def choose(project: Path, name: str) -> Chosen:
     if _HUB_ID.fullmatch(name):
         hub_id, _, revision = name.partition("@")
         return Chosen(hub_id, "hub", f"alttrain/{hub_id}", revision=revision or None)
-    known = ", ".join([EMBEDDED, *endpoints])
-    raise UsageError(f"{name}: no such folder, no org/name on the Hub, no endpoint of curate.toml (there are: {known})")
+    return None
 
 
 def choose_base(model: Chosen) -> Chosen:
@@ -67,12 +74,6 @@ def choose_base(model: Chosen) -> Chosen:
     name, on_hub = base_of(config)
     kind: Literal["folder", "hub"] = "hub" if on_hub and not Path(config.model_path).is_dir() else "folder"
     return Chosen(name, kind, f"alttrain/{config.model_path}", revision=config.model_revision)
-
-
-def require_inspect() -> None:
-    """Raises UsageError where the evaluation's extra is not installed."""
-    if importlib.util.find_spec("inspect_ai") is None:
-        raise UsageError("evaluation needs inspect_ai: pip install 'alttrain[eval]'")
 
 
 def prompts_of(suite: str, file: Path | None) -> list[Asked]:

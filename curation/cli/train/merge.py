@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from curation.cli.extras import require
 from curation.cli.train.push import check, push_after
 
 
@@ -22,6 +23,7 @@ def command(project: Path, /, run: Path, out: Path | None, push_to: str | None, 
       curate train merge runs/smollm2-cpu-0 --out models/mine
       curate train merge runs/smollm2-cpu-0 --push-to org/model
     """
+    require("train")
     from train.merge import merge
 
     folder = run if run.is_dir() else project / run

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from curation.cli.console import in_columns, visible
+from curation.cli.extras import require
 from curation.cli.train.process import Machines, train_apart
 from curation.cli.train.push import check, push_after
 from curation.cli.verify import find_folder, look
@@ -114,6 +115,8 @@ def command(
     started = time.perf_counter()
     if preset is None:
         raise UsageError(f"--preset is missing: a recipe for the model; there are: {', '.join(preset_names())}")
+    if not only_estimate:
+        require("train")
     chosen = load_preset(preset)
     recipe = _changed(chosen.recipe, changes)
     many = bool(structures or seeds)
