@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import CurateError, TrainError
+from schemas.markdown import visible
 from schemas.release import SftRow
 from schemas.training import Proof, RunConfig, RunRecord, Sample
 from train.answering import answer
@@ -384,7 +385,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         run(Path(arguments[0]), say=_print_from_main())
     except CurateError as error:
-        print(f"train: {error}", file=sys.stderr)  # noqa: T201
+        print(f"train: {visible(str(error))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
         return 130

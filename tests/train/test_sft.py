@@ -18,7 +18,7 @@ from train.answering import answer
 from train.launch import command
 from train.merge import merge
 from train.record import COMPLETE, last_checkpoint, read_record, read_rows, read_samples, write_samples
-from train.sft import run
+from train.sft import main, run
 from train.templates import form_of, prompt_ids
 
 pytestmark = [
@@ -225,3 +225,10 @@ def test_an_eos_that_is_not_the_templates_stop_token_is_refused_unless_the_model
 def test_a_run_folder_that_is_there_is_not_written_over(whole: Path) -> None:
     with pytest.raises(TrainError, match="--resume"):
         make_run(whole, Path())
+
+
+def test_what_a_process_of_its_own_says_is_inert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "\x1b[2Jrun")]) == 8
+    said = capsys.readouterr().err
+    assert "\\u001b[2Jrun" in said
+    assert "\x1b" not in said
