@@ -13,7 +13,7 @@ RunRecord  what came of it                                                  reco
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from schemas.example import Branch, Frozen
 
@@ -47,6 +47,8 @@ class Recipe(Frozen):
     """How weights are changed. The defaults are R1-Act's, the best known for this method (arXiv 2508.00324, its code);
     they put loss on all that the model says itself, its stop token too, which that code leaves out."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     method: Method = "lora"
     lora_rank: int = Field(default=16, ge=1)
     lora_alpha: int = Field(default=16, ge=1)
@@ -60,7 +62,7 @@ class Recipe(Frozen):
     warmup_percent: float | None = Field(
         default=None, ge=0, lt=100, description="of all steps, in the place of `warmup_steps`"
     )
-    epochs: float = Field(default=15, gt=0)
+    epochs: float = Field(default=15, gt=0, le=1_000)
     batch_rows: int = Field(default=8, ge=1, description="rows an optimizer step, over all devices")
     device_rows: int = Field(default=1, ge=1, description="rows at a time on one device; the others are accumulated")
     adam_beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -86,7 +88,7 @@ class Recipe(Frozen):
 class Shape(Frozen):
     """A decoder-only transformer's sizes, as its config.json names them."""
 
-    parameters: int = Field(gt=0, description="all weights, counted once")
+    parameters: int = Field(gt=0, lt=10**15, description="all weights, counted once")
     layers: int = Field(gt=0)
     hidden: int = Field(gt=0)
     intermediate: int = Field(gt=0, description="of the feed-forward part, of one expert where there are several")
@@ -173,12 +175,21 @@ class RunConfig(Frozen):
     )
     recipe: Recipe
     system: tuple[str, ...] = Field(default=(), description="system prompts, dealt out over the rows; none: no system")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     threads: int | None = Field(default=None, ge=1, description="of torch on a CPU; None: torch's own choice")
     checkpoints: int = Field(default=5, ge=1, description="saved over the whole run, the last kept to go on from")
     sample_prompts: int = Field(default=16, ge=0, description="of the test split, answered before and after")
     sample_tokens: int = Field(default=256, ge=1, description="most new tokens of an answer")
     report_to: tuple[str, ...] = Field(default=(), description="tensorboard, trackio, wandb")
+
+    def unlike(self, other: "RunConfig") -> list[str]:
+        """Names of what the two ask for differently. The folder's name is left aside, and by which name or in which
+        place release and model were found: the release goes by its hash."""
+        ours, theirs = (
+            one.model_dump(exclude={"name", "release", "model_path", "recipe"}) | one.recipe.model_dump()
+            for one in (self, other)
+        )
+        return [name for name in ours if ours[name] != theirs[name]]
 
 
 class Sample(Frozen):

@@ -27,7 +27,7 @@ from train.evaluation.ablation import evaluation_lines
 from train.loading import load_stops, load_tokenizer
 from train.progress import Say
 from train.proof import prove
-from train.record import create, put, read_ablation, read_config, read_record, write
+from train.record import create, put, read_ablation, read_config, read_record, require_none, write
 from train.templates import encode_rows, form_of
 
 TABLE = "ablation.md"
@@ -35,9 +35,7 @@ TABLE = "ablation.md"
 Rows = Mapping[str, Sequence[SftRow]]
 """By structure: the same rows in the same order, each under the id that it has in the release."""
 
-_OF_A_RUN = {"name", "seed", "structure", "derived_from"}
-_OF_A_PLACE = {"release", "model_path"}
-"""The same release and model may be reached by another name."""
+_OF_A_RUN = {"seed", "structure", "derived_from"}
 
 
 def prove_all(
@@ -93,15 +91,10 @@ def lay_out(folder: Path, plan: Ablation, config: RunConfig, rows: Rows, tests: 
 def require_same(folder: Path, config: RunConfig, structures: Sequence[str], seeds: Sequence[int]) -> None:
     """Raises TrainError where the ablation in `folder` was begun with other options than these."""
     plan = read_ablation(folder)
-    told = read_config(folder / folder_of(*plan.wanted[0])).model_dump(exclude=_OF_A_RUN | _OF_A_PLACE)
-    asked = config.model_dump(exclude=_OF_A_RUN | _OF_A_PLACE)
-    told |= told.pop("recipe") | {"structures": plan.structures, "seeds": plan.seeds}
-    asked |= asked.pop("recipe") | {"structures": tuple(structures), "seeds": tuple(seeds)}
-    other = [name for name in told if told[name] != asked[name]]
-    if other:
-        raise TrainError(
-            f"{folder}: was begun with other options ({', '.join(other)}); go on with the same, or choose another --out"
-        )
+    unlike = read_config(folder / folder_of(*plan.wanted[0])).unlike(config)
+    other = [name for name in unlike if name not in _OF_A_RUN]
+    other += ["structures"] * (plan.structures != tuple(structures)) + ["seeds"] * (plan.seeds != tuple(seeds))
+    require_none(other, folder)
 
 
 def carry_out(folder: Path, train: Callable[[Path], object], say: Say) -> Ablation:

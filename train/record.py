@@ -61,6 +61,14 @@ def read_config(folder: Path) -> RunConfig:
     return _read(folder / CONFIG, RunConfig)
 
 
+def require_none(other: Sequence[str], folder: Path) -> None:
+    """Raises TrainError where `folder` was begun with other options than those that are asked for now."""
+    if other:
+        raise TrainError(
+            f"{folder}: was begun with other options ({', '.join(other)}); go on with the same, or choose another --out"
+        )
+
+
 def read_record(folder: Path) -> RunRecord | None:
     """What came of the run; None where it is not finished. Raises TrainError for a record that is not one."""
     return _read(folder / RECORD, RunRecord) if (folder / RECORD).exists() else None
