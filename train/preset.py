@@ -50,6 +50,8 @@ def parse_preset(text: str, where: str) -> Preset:
         raise UsageError(f"{where}{line}: not valid YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
         raise UsageError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UsageError(f"{where}: nested deeper than any preset") from None
     try:
         return Preset.model_validate(data)
     except ValidationError as error:

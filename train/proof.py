@@ -66,6 +66,21 @@ def prove(
     return _count(form, encoded, recipe, devices, reader.normalized)
 
 
+def lines_of(proof: Proof) -> list[str]:
+    """What will be trained, for people."""
+    shares = ", ".join(
+        f"{label} {proof.rows_by_label[label]:,} rows, {tokens / proof.trained_tokens:.0%} of them".replace("%", " %")
+        for label, tokens in proof.trained_by_label.items()
+    )
+    unlike = f"{proof.normalized:,} row{' holds' if proof.normalized == 1 else 's hold'}"
+    return [
+        f"to train  {proof.rows:,} rows, {proof.trained_tokens:,} tokens ({shares}); {proof.masked_tokens:,} masked",
+        f"longest   {proof.longest.tokens:,} tokens ({proof.longest.id})",
+        *([f"letters   {unlike} some that the tokenizer writes in Unicode's form NFC"] if proof.normalized else []),
+        f"steps     {proof.steps:,}, {proof.tokens_a_step:,.0f} tokens each on average, {proof.epochs:g} epochs",
+    ]
+
+
 def steps_of(lengths: Sequence[int], recipe: Recipe, devices: int = 1) -> int:
     """Optimizer steps for rows of these lengths, in this order, as transformers' Trainer counts them.
 

@@ -34,7 +34,7 @@ from train.device import choose_attention, choose_kernels, find_device
 from train.loading import load_model, load_stops, load_tokenizer
 from train.loss import trainer_kind
 from train.progress import Log, Say
-from train.proof import prove
+from train.proof import lines_of, prove
 from train.record import (
     CARD,
     CHECKPOINTS,
@@ -91,6 +91,8 @@ def _run(folder: Path, say: Say, started: float) -> RunRecord:
     proof = prove(tokenizer, form, rows, encoded, config.recipe, _processes())
     if _is_main():
         write(folder / PROOF, proof)
+        for line in lines_of(proof):
+            say(visible(line))
         drop_broken_checkpoints(folder)
     asked = tests[: config.sample_prompts]
     if config.recipe.method == "full":

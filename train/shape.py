@@ -7,13 +7,17 @@ Each family differs in a few small tensors only (biases, norms of queries and ke
 models as Transformers builds them.
 """
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from schemas.errors import TrainError
 from schemas.training import Shape
+
+CONFIG = "config.json"
 
 
 class _Family(NamedTuple):
@@ -37,6 +41,25 @@ _FAMILIES = {
     "phi3": _Family(),
     "gpt_oss": _Family(attention_bias="qkvo", experts="num_local_experts", expert_bias=True),
 }
+
+
+def read_shape(model: str, revision: str | None = None) -> Shape:
+    """The sizes of a model by its folder or its Hub id; of the Hub nothing but its config.json is downloaded.
+
+    Raises TrainError where there is no such file, or `shape_of` finds no sizes in it.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        local = Path(model, CONFIG)
+        path = local if local.parent.is_dir() else huggingface_hub.hf_hub_download(model, CONFIG, revision=revision)
+        config = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError, HfHubHTTPError, HFValidationError) as error:
+        raise TrainError(f"model {model}: its {CONFIG} cannot be read: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(config, dict):
+        raise TrainError(f"model {model}: its {CONFIG} is no object of sizes")
+    return shape_of(config)
 
 
 def shape_of(config_json: Mapping[str, object]) -> Shape:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from curation.approved import read_approved, read_eligible
 from curation.cli import curate
 from curation.cli.train.ablation import rows_in
-from curation.cli.train.run import Given
+from curation.cli.train.given import Given
 from curation.derive import common, derive
 from curation.ledger import Ledger
 from curation.structures import load_pools, load_structure
@@ -193,7 +193,7 @@ def released(tmp_path: Path) -> Given:
         held = rows_of(read_approved(ledger, eligible, pseudonyms=True))
     tests = [next(row for row in held if row.label == label) for label in ("harmful", "benign")]
     rows = [row for row in held if row not in tests]
-    return Given(rows, tests, "0" * 64, frozenset(row.id for row in held))
+    return Given("v1", rows, tests, "0" * 64, frozenset(row.id for row in held))
 
 
 def test_every_structure_has_the_same_rows_of_the_release_in_the_same_order(released: Given, tmp_path: Path) -> None:

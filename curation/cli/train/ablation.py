@@ -19,7 +19,7 @@ from schemas.release import Approved, SftRow
 from schemas.training import RunConfig
 
 if TYPE_CHECKING:
-    from curation.cli.train.run import Given
+    from curation.cli.train.given import Given
     from train.ablation import Rows
 
 
@@ -62,7 +62,7 @@ def ablate(
         return
     for line in (*lines_of(plan), *left_out_lines(plan)):
         click.echo(visible(line))
-    click.echo(f"table: {folder / 'ablation.md'}")
+    click.echo(visible(f"table: {folder / 'ablation.md'}", one_line=True))
 
 
 def _begin(

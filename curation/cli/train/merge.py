@@ -4,8 +4,11 @@ from pathlib import Path
 
 import click
 
+from curation.cli.console import visible
 from curation.cli.extras import require
 from curation.cli.train.push import check, push_after
+from schemas.ablation import ABLATION
+from schemas.errors import UsageError
 
 
 @click.command("merge")
@@ -27,10 +30,12 @@ def command(project: Path, /, run: Path, out: Path | None, push_to: str | None, 
     from train.merge import merge
 
     folder = run if run.is_dir() else project / run
+    if (folder / ABLATION).exists():
+        raise UsageError(f"{folder}: holds the runs of an ablation; name one of them, {folder / '…'}")
     made = out or folder / "merged"
     if push_to:
         check(push_to, public=public)
     merge(folder, made)
-    click.echo(f"{made}: the merged model")
+    click.echo(visible(f"{made}: the merged model", one_line=True))
     if push_to:
         push_after(project, folder, push_to, public=public, merged=made)

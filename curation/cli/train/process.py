@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from curation.cli.console import visible
 from schemas.errors import TrainError
 
 
@@ -34,7 +35,7 @@ def train_apart(folder: Path, gpus: int, sharding: Any, machines: Machines = ALO
         from train.launch import command as launch
 
         words = launch(folder, gpus, sharding or "none", *machines, cpu=find_device().kind == "cpu")
-        click.echo(f"$ {shlex.join(words)}", err=True)
+        click.echo(visible(f"$ {shlex.join(words)}", one_line=True), err=True)
     code = run(words)
     if code == 130:
         raise KeyboardInterrupt

@@ -1,26 +1,29 @@
 """`curate train RELEASE`: a release and a model become a model that thinks in the release's structure."""
 
+import importlib.util
 import shlex
+import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from curation.cli.console import in_columns, visible
 from curation.cli.extras import require
+from curation.cli.train.estimating import reckon, show
+from curation.cli.train.given import Given, read_release
 from curation.cli.train.process import Machines, train_apart
 from curation.cli.train.push import check, push_after
-from curation.cli.verify import find_folder, look
 from schemas.errors import TrainError, UsageError
-from schemas.release import SftRow
 from schemas.settings import EMBEDDED
-from schemas.training import Preset, Recipe, RunConfig, RunRecord
+from schemas.training import Preset, Recipe, RunConfig, RunRecord, Shape
 
-if TYPE_CHECKING:
-    from train.estimate import Estimate
+USUAL_GPU = "A100-80"
+"""What a run is reckoned for where neither the command nor the preset names one."""
 
 
 @click.command("run")
@@ -35,10 +38,11 @@ if TYPE_CHECKING:
 @click.option("--precision", type=click.Choice(["bf16", "fp32"]))
 @click.option("--epochs", type=click.FloatRange(0, min_open=True))
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option("--batch-rows", type=click.IntRange(1), help="Rows an optimizer step, over all GPUs.")
 @click.option("--max-tokens", type=click.IntRange(16), help="Of a row; a longer one is refused, never cut.")
 @click.option("--packing/--no-packing", default=None, help="Short rows share a sequence of --max-tokens.")
 @click.option("--system", multiple=True, help="A system prompt; several are dealt out over the rows.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--structures", metavar="NAME,NAME", help="An ablation: the rows in each of these, a run for each.")
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="A run from each of the seeds 0 to N-1.")
 @click.option("--threads", type=click.IntRange(1), help="Of PyTorch on a CPU.")
@@ -52,11 +56,13 @@ if TYPE_CHECKING:
 @click.option("--machines", type=click.IntRange(1), default=1, help="That share the run, each with as many GPUs.")
 @click.option("--machine-rank", type=click.IntRange(0), default=0, help="Which of them this one is: 0, 1, ...")
 @click.option("--main-address", metavar="HOST[:PORT]", help="Where the others reach machine 0.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out, from its last whole checkpoint.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in --out, from its last whole checkpoint; begin it if not there."
+)
 @click.option("--push-to", metavar="ORG/NAME", help="Then bring the model to the Hub, as `curate train push` does.")
 @click.option("--public", is_flag=True, help="With --push-to: make it public; it is private otherwise.")
 @click.option("--estimate", "only_estimate", is_flag=True, help="Memory and time on --gpu; nothing is loaded.")
-@click.option("--gpu", default="A100-80", show_default=True, help="The GPU to reckon with.")
+@click.option("--gpu", metavar="NAME", help=f"The GPU to reckon with.  [default: the preset's, else {USUAL_GPU}]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
 @click.pass_obj
 def command(
@@ -84,7 +90,7 @@ def command(
     push_to: str | None,
     public: bool,
     only_estimate: bool,
-    gpu: str,
+    gpu: str | None,
     as_json: bool,
     **changes: Any,
 ) -> None:
@@ -119,7 +125,16 @@ def command(
         require("train")
     chosen = load_preset(preset)
     recipe = _changed(chosen.recipe, changes)
-    many = bool(structures or seeds)
+    many = structures is not None or seeds is not None
+    _require_with(
+        ("--revision", revision, "--model", model),
+        ("--public", public, "--push-to", push_to),
+        ("--gpu", gpu, "--estimate", only_estimate),
+        ("--main-address", main_address, "--machines", machines > 1),
+    )
+    if only_estimate and (push_to or resume):
+        raise UsageError("--estimate trains nothing; leave out --push-to and --resume")
+    _require_reporters(report_to)
     if many:
         if only_estimate or push_to or machines > 1:
             raise UsageError(
@@ -132,23 +147,26 @@ def command(
         recipe = recipe.model_copy(update={"packing": False})
     gpus = gpus or max(1, chosen.gpus)
     sharing = Machines(machines, machine_rank, main_address)
-    _require_machines(sharing, gpus)
+    _require_machines(sharing, gpus, sharding)
     folder = out or project / "runs" / f"{chosen.name}-{'ablation' if many else seed}"
     with tempfile.TemporaryDirectory() as passing:
-        given = _read(project, release, Path(passing))
+        given = read_release(project, release, Path(passing))
+    path = model_path(model) if model else None
+    shape = _shape(path, revision, must=only_estimate) if path else chosen.shape
     if only_estimate:
-        _show_estimate(_estimate(chosen, recipe, gpu, gpus * machines, sharding, given), as_json)
+        assert shape is not None
+        show(reckon(shape, recipe, gpu or chosen.gpu or USUAL_GPU, gpus * machines, sharding, given), as_json=as_json)
         return
-    sharding = _require_device(chosen, recipe, gpus, machines, sharding, given)
+    sharding = _require_device(chosen, shape, recipe, gpus, machines, sharding, given)
     if push_to:
         check(push_to, public=public)
     config = RunConfig(
         name=folder.name,
         preset=chosen.name,
         model=model or chosen.model,
-        model_path=model_path(model or chosen.model),
+        model_path=path or model_path(chosen.model),
         model_revision=revision if model else chosen.revision,
-        release=release if "/" not in release or release.count("/") == 1 else Path(release).name,
+        release=given.name,
         release_sha256=given.sha256,
         structure=given.rows[0].structure,
         recipe=recipe,
@@ -175,20 +193,26 @@ def command(
             as_json=as_json,
         )
         return
+    from train.record import LOG, create
+
+    begins = not machine_rank and not (resume and folder.exists())
     if machine_rank:
-        _require_begun(folder)
-    elif not (resume and folder.exists()):
-        from train.record import create
-
-        create(folder, config, given.rows, given.tests)
-    elif _finished(folder):
-        raise TrainError(f"{folder}: is finished already; choose another --out for a new run")
-    if gpus > 1 or machines > 1:
-        train_apart(folder, gpus, sharding, sharing)
+        _require_begun(folder, config)
+    elif not begins:
+        _require_same(folder, config)
     else:
-        from train.sft import run
+        create(folder, config, given.rows, given.tests)
+    try:
+        if gpus > 1 or machines > 1:
+            train_apart(folder, gpus, sharding, sharing)
+        else:
+            from train.sft import run
 
-        run(folder, say=lambda line: click.echo(in_columns(line), err=True), started=started)
+            run(folder, say=lambda line: click.echo(in_columns(line), err=True), started=started)
+    except TrainError:
+        if begins and not (folder / LOG).exists():
+            shutil.rmtree(folder)  # refused before its first step: the next try may ask for something else
+        raise
     if machine_rank:  # machine 0 writes the record
         return
     _report(folder, as_json=as_json)
@@ -196,45 +220,16 @@ def command(
         push_after(project, folder, push_to, public=public)
 
 
-class Given(NamedTuple):
-    """What a release gives a run."""
-
-    rows: list[SftRow]
-    tests: list[SftRow]
-    sha256: str
-    undecided: frozenset[str]
-    """Rows that by the release's own word no person decided on."""
-
-
-def _read(project: Path, release: str, passing: Path) -> Given:
-    """The release's rows. Raises TrainError where it does not keep its promises or has nothing to train."""
-    from exports.layout import PROVENANCE, locate, main_config, read_columns, rows_sha256
-
-    folder = find_folder(project, release, passing)
-    off = [one for one in look(project, folder) if not one.unchecked]
-    if off:
-        first = ": ".join(filter(None, (off[0].where, off[0].what)))
-        more = f" and {len(off) - 1} more" if len(off) > 1 else ""
-        raise TrainError(f"{release}: is not what it says: {first}{more}; see `curate verify {shlex.quote(release)}`")
-    columns = {
-        config: {side: read_columns(paths) for side, paths in splits.items()}
-        for config, splits in locate(folder).files.items()
-    }
-    main = columns[main_config(columns)]
-    rows = {side: [_row(told) for told in main.get(side, ())] for side in ("train", "test")}
-    if not rows["train"]:
-        raise TrainError(f"{release}: has no rows in a split 'train'")
-    told = [one for held in columns.get(PROVENANCE, {}).values() for one in held]
-    undecided = frozenset(str(one["id"]) for one in told if one.get("decided_by") != "person")
-    return Given(rows["train"], rows["test"], rows_sha256(columns), undecided)
-
-
-def _row(columns: Mapping[str, Any]) -> SftRow:
-    return SftRow.model_validate({name: columns[name] for name in SftRow.model_fields})
-
-
 def _changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    return Recipe.model_validate(recipe.model_dump() | {key: new for key, new in changes.items() if new is not None})
+    """Raises UsageError where the two do not go together."""
+    try:
+        return Recipe.model_validate(
+            recipe.model_dump() | {key: new for key, new in changes.items() if new is not None}
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        place = "".join(f"--{name}: ".replace("_", "-") for name in first["loc"] if isinstance(name, str))
+        raise UsageError(f"{place}{first['msg'].removeprefix('Value error, ')}") from None
 
 
 def model_path(model: str) -> str:
@@ -247,63 +242,71 @@ def model_path(model: str) -> str:
     return str(Path(model).resolve()) if Path(model).is_dir() else model
 
 
-def _estimate(preset: Preset, recipe: Recipe, gpu: str, gpus: int, sharding: Any, given: Given) -> "Estimate":
-    from train.estimate import estimate
-    from train.gpus import find_gpu
+def _shape(model: str, revision: str | None, *, must: bool) -> Shape | None:
+    """The sizes of another model than the preset's; where they are not known None or, if they `must` be, TrainError."""
+    from train.shape import read_shape
 
-    # Four characters a token, as English has them; --estimate loads no tokenizer.
-    lengths = [(len(row.instruction) + len(row.response)) // 4 for row in given.rows]
-    return estimate(preset.shape, recipe, find_gpu(gpu), gpus, len(lengths), sum(lengths), max(lengths), sharding)
-
-
-def _show_estimate(found: "Estimate", as_json: bool) -> None:
-    if as_json:
-        click.echo(found.model_dump_json(indent=2))
-        return
-    for part in found.memory:
-        click.echo(f"{part.name:<34} {part.gb:>8.2f} GB   {part.how}")
-    click.echo(f"{'in all, on one GPU':<34} {found.total_gb:>8.2f} GB   of {found.has_gb:.0f} ({found.gpu})")
-    if found.problem:
-        click.echo(f"it cannot run there: {found.problem}")
-    for mend in found.mends:
-        click.echo(f"it would fit with: {mend}")
-    low, high = found.seconds_low / 60, found.seconds_high / 60
-    click.echo(f"{found.steps:,} optimizer steps, {low:,.0f} to {high:,.0f} min; reckoned, not measured")
+    try:
+        return read_shape(model, revision)
+    except TrainError:
+        if must:
+            raise
+        return None
 
 
-def _require_device(preset: Preset, recipe: Recipe, gpus: int, machines: int, sharding: Any, given: Given) -> Any:
-    """How the GPUs share the weights: as asked for, else as they have to. Raises TrainError where there is no such."""
+def _require_device(
+    preset: Preset, shape: Shape | None, recipe: Recipe, gpus: int, machines: int, sharding: Any, given: Given
+) -> Any:
+    """How the GPUs share the weights: as asked for, else as they have to. Raises TrainError where there is no such.
+    `shape`: None where the model's sizes are not known."""
     from train.device import find_device, require
 
     device = find_device()
-    found = _estimate(preset, recipe, preset.gpu or "A100-80", gpus * machines, sharding, given)
-    each = "one" if gpus == 1 else f"each of {gpus}"
-    require(device, recipe, preset, f"it would take about {found.total_gb:.0f} GB of {each}", gpus)
-    return found.sharding if device.kind == "cuda" else sharding
+    needs = "what it would take is not known"
+    if shape:
+        found = reckon(shape, recipe, preset.gpu or USUAL_GPU, gpus * machines, sharding, given)
+        needs = f"it would take about {found.total_gb:.0f} GB of {'one' if gpus == 1 else f'each of {gpus}'}"
+        sharding = found.sharding if device.kind == "cuda" else sharding
+    require(device, recipe, preset, needs, gpus)
+    return sharding
 
 
-def _require_machines(machines: Machines, gpus: int) -> None:
-    """Raises UsageError where numbers do not go together: before anything is read or made."""
+def _require_machines(machines: Machines, gpus: int, sharding: Any) -> None:
+    """Raises UsageError where they do not go together: before anything is read or made."""
     from train.launch import launcher
 
     launcher(gpus, "none", *machines)
+    if sharding not in (None, "none") and gpus * machines.number == 1:
+        raise UsageError(f"--sharding {sharding}: one GPU has nobody to share with; --gpus N makes them several")
 
 
-def _require_begun(folder: Path) -> None:
-    from train.record import read_config
+def _require_with(*options: tuple[str, object, str, object]) -> None:
+    """Raises UsageError for an option that is given without the one that it is of: it would be silently ignored."""
+    for name, given, other, there in options:
+        if given and not there:
+            raise UsageError(f"{name} is of {other}, which is not given; add that, or leave out {name}")
 
-    try:
-        read_config(folder)
-    except TrainError as error:
-        raise TrainError(f"{error}; machine 0 makes it: begin there, in a folder that all machines see") from None
-    if _finished(folder):
+
+def _require_reporters(names: Sequence[str]) -> None:
+    """Raises UsageError where one is not installed: before weights are loaded for it."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise UsageError(f"--report-to {name}: is not installed: pip install {name}")
+
+
+def _require_same(folder: Path, config: RunConfig) -> None:
+    """Raises TrainError where the run in `folder` is finished, or was begun with other options."""
+    from train.record import read_config, read_record, require_none
+
+    require_none(read_config(folder).unlike(config), folder)
+    if read_record(folder) is not None:
         raise TrainError(f"{folder}: is finished already; choose another --out for a new run")
 
 
-def _finished(folder: Path) -> bool:
-    from train.record import read_record
-
-    return read_record(folder) is not None
+def _require_begun(folder: Path, config: RunConfig) -> None:
+    if not folder.exists():
+        raise TrainError(f"{folder}: machine 0 makes it: begin there, in a folder that all machines see")
+    _require_same(folder, config)
 
 
 def _report(folder: Path, *, as_json: bool) -> None:
@@ -316,26 +319,14 @@ def _report(folder: Path, *, as_json: bool) -> None:
         return
     for line in lines_of(record):
         click.echo(visible(line))
-    click.echo(f"next: curate train merge {shlex.quote(str(folder))}")
+    click.echo(visible(f"next: curate train merge {shlex.quote(str(folder))}", one_line=True))
 
 
 def lines_of(record: RunRecord) -> list[str]:
     """What came of a run, for people."""
-    proof = record.proof
-    labels = ", ".join(
-        f"{label} {proof.rows_by_label[label]} rows, {tokens / proof.trained_tokens:.0%}".replace("%", " % of it")
-        for label, tokens in proof.trained_by_label.items()
-    )
     return [
-        f"trained   {proof.rows:,} rows, {proof.trained_tokens:,} tokens ({labels}); {proof.masked_tokens:,} masked",
-        f"longest   {proof.longest.tokens:,} tokens ({proof.longest.id})",
-        *([f"letters   {_normalized(proof.normalized)}"] if proof.normalized else []),
-        f"steps     {record.steps:,} in {record.seconds / 60:.1f} min, {record.tokens_per_second:,.0f} tokens/s",
+        f"trained   {record.steps:,} steps in {record.seconds / 60:.1f} min, {record.tokens_per_second:,.0f} tokens/s",
         f"loss      {record.first_loss:.3f} to {record.final_loss:.3f}",
         f"memory    {record.peak_memory_bytes / 1e9:.1f} GB at most",
         f"weights   {record.weights_sha256[:16]}",
     ]
-
-
-def _normalized(rows: int) -> str:
-    return f"{rows:,} row{' holds' if rows == 1 else 's hold'} some that the tokenizer writes in Unicode's form NFC"
