@@ -120,6 +120,25 @@ class ModelAsked(Frozen):
     structure: str | None = Field(default=None, description="that adherence is measured against; None: none")
 
 
+class PaperRow(Frozen):
+    """One line of the paper's tables, in %."""
+
+    variant: str
+    structures: tuple[str, ...] = Field(default=(), description="of ours that it is the figure of")
+    harmful: float
+    over_refusal: float
+    reasoning: float
+
+
+class Beside(Frozen):
+    """The paper's rows for a backbone, or for another one where it has none for this one."""
+
+    source: str
+    backbone: str
+    rows: tuple[PaperRow, ...]
+    differences: tuple[str, ...] = Field(description="in sets, judge, decoding and model, a line each")
+
+
 class EvalReport(Frozen):
     """What an evaluation found: report.json."""
 
@@ -132,5 +151,6 @@ class EvalReport(Frozen):
     trained_prompts: Mapping[str, int] = Field(default={}, description="by suite, the same but asked and marked")
     figures: tuple[Compared, ...]
     notes: tuple[str, ...] = Field(default=(), description="what a reader must know, a line each")
+    paper: Beside | None = Field(default=None, description="the paper's figures, where they were asked for")
     versions: Mapping[str, str]
     seconds: float = Field(ge=0)

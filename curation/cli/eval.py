@@ -17,12 +17,11 @@ from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
 from schemas.ablation import ABLATION
 from schemas.errors import UsageError
-from schemas.evaluation import Answered, Asked, EvalReport, ModelAsked
+from schemas.evaluation import Answered, Asked, Beside, EvalReport, ModelAsked
 from schemas.training import Precision, RunRecord
 
 if TYPE_CHECKING:
     from train.evaluation.figures import Results
-    from train.evaluation.paper import Beside
     from train.evaluation.run import Options
 
 NO_STRUCTURE = "none"
@@ -59,9 +58,9 @@ JUDGE_KINDS = ("rubric", "llama-guard-3", "wildguard")
 def command(project: Path, /, model: str, **asked: Any) -> None:
     """Ask MODEL the prompts of suites, and say what changed: shares with 95 % intervals, paired differences, a word.
 
-    MODEL is a run's folder, a model's folder, org/name[@revision] on the Hub, an endpoint of curate.toml, or the folder
-    of an ablation (`curate train --structures`), whose runs are all evaluated into its table. Prompts that a run was
-    trained on are left out. Stopped and called again with the same words, it asks what is missing.
+    MODEL is a run's folder, a model's folder, org/name[@revision] on the Hub, an endpoint of curate.toml, `embedded`,
+    or the folder of an ablation (`curate train --structures`), whose runs are all evaluated into its table. Prompts
+    that a run was trained on are left out. Stopped and called again with the same words, it asks what is missing.
 
     \b
     Examples:
@@ -89,7 +88,7 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
         print_json(report)
         return
     console = open_console()
-    print_parts(console, parts(report, console.width, _beside(report, chosen) if options.against else None))
+    print_parts(console, parts(report, console.width))
     click.echo(f"report: {out / 'report.html'}")
 
 
@@ -230,6 +229,7 @@ def _evaluate(
     from train.evaluation.figures import figures_of
     from train.evaluation.judged_by import notes_of
     from train.evaluation.report import write_report
+    from train.results import kept_instead
 
     started = time.perf_counter()
     after = _ask(project, out / "model", model, plan, options, structure)
@@ -253,6 +253,8 @@ def _evaluate(
         versions=_versions(),
         seconds=time.perf_counter() - started,
     )
+    if options.against:
+        report = report.model_copy(update={"paper": _beside(report, model)})
     asked = {(one.suite, one.id): one for suite in plan.asked.values() for one in suite}
     said: Sequence[Answered] = before.answered if before else ()
     write_report(
@@ -261,11 +263,12 @@ def _evaluate(
         said,
         after.answered,
         asked,
-        beside=_beside(report, model) if options.against else None,
         include_harmful_text=options.include_harmful_text,
         run=model.folder if model.is_run else None,
     )
     if model.is_run and model.folder and model.record:
+        if kept := kept_instead(model.folder, report):
+            click.echo(visible(f"{model.name} and its card keep its evaluation of more prompts ({kept:,})"), err=True)
         _write_card(model.folder, model.record)
     return report
 
@@ -278,7 +281,7 @@ def _write_card(run: Path, record: RunRecord) -> None:
     put(run / MODEL / CARD, write_card(record, results_of(run)).encode())
 
 
-def _beside(report: EvalReport, model: Chosen) -> "Beside":
+def _beside(report: EvalReport, model: Chosen) -> Beside:
     from train.card import base_of
     from train.evaluation.paper import beside
 
@@ -321,6 +324,8 @@ def _evaluate_ablation(project: Path, folder: Path, options: _Options) -> None:
 
     if options.structure:
         raise UsageError("--structure: the runs of an ablation are each measured against their own")
+    if options.against:
+        raise UsageError(f"--against: {folder} is an ablation, whose table has no such rows; name one of its runs")
     ablation = read_ablation(folder)
     runs = [(run, choose(project, str(folder / run.folder))) for run in ablation.runs]
     if not runs:

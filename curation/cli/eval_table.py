@@ -4,20 +4,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from curation.cli.console import shorten, visible
-from schemas.evaluation import EvalReport
+from schemas.evaluation import Beside, EvalReport
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from train.evaluation.paper import Beside
     from train.evaluation.table import Line
 
 WIDE = 118
 """Columns that a line of the table takes whole."""
 
 
-def parts(report: EvalReport, width: int, beside: "Beside | None" = None) -> "list[RenderableType]":
+def parts(report: EvalReport, width: int) -> "list[RenderableType]":
     """A table a suite, the paper's figures where they are asked for, and what a reader must know. `width`: columns of
     the terminal; on a narrow one a figure's interval stands below it."""
     from rich.text import Text
@@ -34,8 +33,8 @@ def parts(report: EvalReport, width: int, beside: "Beside | None" = None) -> "li
         )
         for suite, n in report.suites.items()
     ]
-    if beside:
-        shown += _paper_parts(report, beside)
+    if report.paper:
+        shown += _paper_parts(report, report.paper)
     if report.notes:
         shown.append(Text("\n" + "\n".join(visible(note, one_line=True) for note in report.notes), style="dim"))
     return shown
@@ -65,22 +64,16 @@ def _table(report: EvalReport, title: str, lines: "Sequence[Line]", *, narrow: b
     return table
 
 
-def _paper_parts(report: EvalReport, beside: "Beside") -> "list[RenderableType]":
+def _paper_parts(report: EvalReport, paper: Beside) -> "list[RenderableType]":
     from rich.table import Table
     from rich.text import Text
 
-    from train.evaluation.headlines import Name, headlines, tell_headline
+    from train.evaluation.paper import NAMES, rows_beside
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(f"\nBeside the paper ({beside.backbone}, %)", min_width=24)
-    names: tuple[Name, ...] = ("harmful", "over_refusal", "reasoning")
-    for name in names:
+    table.add_column(f"\nBeside the paper ({paper.backbone}, %)", min_width=24)
+    for name in NAMES:
         table.add_column("\n" + name.replace("_", "-"), justify="right")
-    ours = headlines(report.figures)
-    for label, side in (("ours, before", "before"), ("ours", "after")):
-        if side == "after" or report.baseline:
-            values = [tell_headline(name, getattr(ours[name], side) if name in ours else None) for name in names]
-            table.add_row(label, *(value.removesuffix(" %") for value in values))
-    for row in beside.rows:
-        table.add_row(f"paper, {row.variant}", *(f"{getattr(row, name):.1f}" for name in names))
-    return [table, Text("\n".join(visible(line, one_line=True) for line in beside.differences), style="dim")]
+    for row in rows_beside(report):
+        table.add_row(*row)
+    return [table, Text("\n".join(visible(line, one_line=True) for line in paper.differences), style="dim")]

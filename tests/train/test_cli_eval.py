@@ -71,7 +71,7 @@ def compared(project: tuple[Path, FakeEndpoint]) -> tuple[Path, EvalReport]:
     assert done.exit_code == 0, done.output
     assert "better" in done.stdout
     assert "up to 32.4 %" in done.stdout
-    assert "paper, AltTrain 1K" in done.stdout
+    assert "the paper, AltTrain 1K" in done.stdout
     asked = len(fake.requests)
     assert asked == 24
     again = evaluate(folder, *words, "--json")
@@ -209,6 +209,8 @@ def test_a_run_of_an_ablation_is_evaluated_into_its_table(tmp_path: Path) -> Non
         seconds=1.0,
     )
     write(ablation / "ablation.json", plan((finished,)))
+    refused = evaluate(tmp_path, str(ablation), "--against", "paper")
+    assert "is an ablation, whose table has no such rows; name one of its runs" in str(refused.exception)
     told = evaluate(tmp_path, str(ablation), "--baseline", "base", "--limit", "2", "--max-tokens", "4")
     assert told.exit_code == 0, told.output
     assert [(one.structure, one.seed) for one in read_ablation(ablation).evaluated] == [(None, None), ("no_ha", 0)]
@@ -217,4 +219,9 @@ def test_a_run_of_an_ablation_is_evaluated_into_its_table(tmp_path: Path) -> Non
     assert "Not evaluated yet" not in page
     report = EvalReport.model_validate_json((ablation / "no_ha-0" / "eval" / "report.json").read_bytes())
     assert report.model.structure == "no_ha"
-    assert "| heldout |" in (ablation / "no_ha-0" / "model" / "README.md").read_text("utf-8")
+    card = ablation / "no_ha-0" / "model" / "README.md"
+    told_by_card = card.read_text("utf-8")
+    assert "| heldout |" in told_by_card
+    trial = evaluate(tmp_path, str(run), "--limit", "1", "--max-tokens", "4", "--out", str(tmp_path / "elsewhere"))
+    assert "no_ha-0 and its card keep its evaluation of more prompts (2)" in trial.stderr
+    assert card.read_text("utf-8") == told_by_card

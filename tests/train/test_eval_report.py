@@ -1,6 +1,7 @@
 """What an evaluation leaves behind: words, page, pictures, and no harmful completion in what is shared."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from schemas.report import Rate
 from tests.train.figures_made import figure, shares
 from train.evaluation.compare import compare
 from train.evaluation.headlines import headlines
-from train.evaluation.paper import beside, paper
+from train.evaluation.paper import beside, paper, rows_beside
 from train.evaluation.report import BASELINE_SAMPLES, HARMFUL, PAGE, REPORT, SAMPLES, write_report
 from train.evaluation.table import lines_of, tell, telling
+from train.record import write
 from train.results import results_of
 
 HOSTILE = "<script>alert(1)</script>\u202e {{ 7 * 7 }}"
@@ -65,11 +67,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     after = [answered("p0", "hard_benign", 0, "Here is how."), answered("p1", "harmful", 1, SECRET)]
     before.append(answered("p2", "plain_benign", 1, "No."))
     after.append(answered("p2", "plain_benign", 0, SECRET, harmful_answer=1.0))
-    told = report()
-    write_report(
-        folder, told, before, after, asked, beside=beside(told, "a/b", "no_ha"), include_harmful_text=True, run=run
-    )
+    write_report(folder, compared_with_paper(), before, after, asked, include_harmful_text=True, run=run)
     return folder
+
+
+def compared_with_paper() -> EvalReport:
+    return report(paper=beside(report(), "a/b", "no_ha"))
 
 
 def test_harmful_completions_are_in_the_one_local_file_alone(written: Path) -> None:
@@ -99,8 +102,23 @@ def test_the_page_shows_what_others_wrote_and_runs_none_of_it(written: Path) -> 
     assert "\u202e" not in page
     assert "refused before, not after" in page
     assert "0 of 40: up to 8.8 %" in page
-    assert "without HA" in page
-    assert "15.6" in page
+
+
+def test_our_figures_stand_in_one_table_with_the_papers_on_the_page_and_in_the_report(written: Path) -> None:
+    rows = [
+        ("ours, before", "75.0", "7.5", "40.0"),
+        ("ours", "0.0", "7.5", "40.0"),
+        ("the paper, untrained", "83.5", "0.4", "58.1"),
+        ("the paper, without HA", "15.6", "19.8", "59.4"),
+    ]
+    page = (written / PAGE).read_text("utf-8")
+    table = page.partition("Beside the paper: R1-8B")[2].partition("</table>")[0]
+    assert [tuple(re.findall(r"<td>(.*?)</td>", line)) for line in table.splitlines() if "<td>" in line] == rows
+    read = EvalReport.model_validate_json((written / REPORT).read_bytes())
+    assert rows_beside(read) == rows
+    assert read.paper
+    assert any("the paper: greedy" in line for line in read.paper.differences)
+    assert rows_beside(report()) == []
 
 
 def test_pictures_are_drawn_for_each_suite_and_for_tokens(written: Path) -> None:
@@ -111,8 +129,36 @@ def test_pictures_are_drawn_for_each_suite_and_for_tokens(written: Path) -> None
 def test_the_runs_card_can_tell_of_the_report(written: Path) -> None:
     told = results_of(written.parent / "run")
     assert told is not None
-    assert "| xstest | harmful |" in told
-    assert EvalReport.model_validate_json((written / REPORT).read_bytes()) == report()
+    assert "| xstest | complied, harmful | 75.0 % (59.8-85.8) of 40 | 0 of 40: up to 8.8 % | -75.0 points (" in told
+    assert EvalReport.model_validate_json((written / REPORT).read_bytes()) == compared_with_paper()
+
+
+def test_a_card_tells_the_main_figures_of_every_suite_however_many_there_are(tmp_path: Path) -> None:
+    suites = [f"set{n:02}" for n in range(20)]
+    figures = [
+        shares(3, 40, measure, suite=suite, group=group, better=None)
+        for suite in suites
+        for group in ("all", "harmful", "hard_benign", "benign")
+        for measure in ("refused", "complied", "kept", "exact", "in_order", "follows")
+    ]
+    (tmp_path / "eval").mkdir()
+    told = report(figures=compare(None, figures), suites=dict.fromkeys(suites, 80), baseline=None)
+    write(tmp_path / "eval" / "report.json", told)
+    card = results_of(tmp_path)
+    assert card is not None
+    measures = ["kept", "exact", "in order", "follows", "complied, harmful", "refused, hard benign"]
+    rows = [line.split(" | ")[:2] for line in card.splitlines() if line.startswith("| set") and "measure" not in line]
+    assert rows == [[f"| {suite}", measure] for suite in suites for measure in measures]
+    assert "360 more figures" in card
+
+
+def test_a_run_keeps_its_evaluation_where_another_of_fewer_prompts_is_made(tmp_path: Path) -> None:
+    def kept(prompts: int, weights: str = "a") -> int:
+        model = ModelAsked(name="first", kind="folder", max_tokens=9, weights_sha256=weights)
+        write_report(tmp_path / "evals", report(model=model, suites={"xstest": prompts}), [], [], {}, run=tmp_path)
+        return sum(EvalReport.model_validate_json((tmp_path / "eval/report.json").read_bytes()).suites.values())
+
+    assert [kept(2), kept(80), kept(1), kept(80), kept(1, weights="b")] == [2, 80, 80, 80, 1]
 
 
 @pytest.mark.parametrize(

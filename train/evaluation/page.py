@@ -1,6 +1,6 @@
 """report.html: what an evaluation found as one file, with its charts in it and nothing fetched from elsewhere.
 
-    render(report, pairs, beside)      "<!doctype html>…"
+    render(report, pairs)      "<!doctype html>…"
 
 All that others wrote, prompts, completions and names, is escaped by the template's environment, and characters that
 would not be seen are written out before (schemas.markdown.visible).
@@ -14,7 +14,7 @@ from schemas.evaluation import Compared, EvalReport, Interval
 from schemas.report import Rate
 from train.evaluation.headlines import LABELS, headlines, tell_headline
 from train.evaluation.pairs import Pair
-from train.evaluation.paper import Beside
+from train.evaluation.paper import rows_beside
 from train.evaluation.table import Line, lines_of, telling
 from train.html import templates
 
@@ -46,7 +46,7 @@ class Chart(NamedTuple):
     lines: list[Line]
 
 
-def render(report: EvalReport, pairs: Sequence[Pair] = (), beside: Beside | None = None) -> str:
+def render(report: EvalReport, pairs: Sequence[Pair] = ()) -> str:
     """The page. `pairs`: none of them of a harmful prompt (train/evaluation/pairs.py)."""
     environment = templates(Path(__file__).parent)
     environment.filters["cut"] = _cut
@@ -56,7 +56,7 @@ def render(report: EvalReport, pairs: Sequence[Pair] = (), beside: Beside | None
         headlines=_headline_rows(report),
         charts=[Chart(suite, n, _rows(report, suite), figures.get(suite, [])) for suite, n in report.suites.items()],
         pairs=pairs,
-        beside=beside,
+        beside=rows_beside(report),
     )
 
 

@@ -3,6 +3,9 @@
     beside(report, "deepseek-ai/DeepSeek-R1-Distill-Llama-8B", "no_ha")
     Beside(backbone="R1-8B", rows=(PaperRow(variant="untrained", …), PaperRow(variant="without HA", …)), differences=…)
 
+    rows_beside(report)      once the report has it, for a terminal and a page
+    [("ours, before", "62.5", "4.2", "–"), ("ours", "8.1", "12.0", "–"), ("the paper, untrained", "83.5", …), …]
+
 Its figures are in paper.yaml. They are averages over six attack sets, XSTest and four sets of problems, by judges that
 nobody has run here: near them or far from them says little until the differences are small.
 """
@@ -10,22 +13,16 @@ nobody has run here: near them or far from them says little until the difference
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
-from schemas.evaluation import EvalReport
+from schemas.evaluation import Beside, EvalReport, PaperRow
 from schemas.example import Frozen
-from train.evaluation.headlines import headlines
+from train.evaluation.headlines import Name, headlines, tell_headline
 
-
-class PaperRow(Frozen):
-    """One line of the paper's tables, in %."""
-
-    variant: str
-    structures: tuple[str, ...] = Field(default=(), description="of ours that it is the figure of")
-    harmful: float
-    over_refusal: float
-    reasoning: float
+NAMES: tuple[Name, ...] = ("harmful", "over_refusal", "reasoning")
+"""What both have."""
 
 
 class Backbone(Frozen):
@@ -42,14 +39,6 @@ class Paper(Frozen):
     decoding: str
     judge: str
     backbones: tuple[Backbone, ...]
-
-
-class Beside(Frozen):
-    """The paper's rows for a backbone, or for all where it has none for this one."""
-
-    backbone: str
-    rows: tuple[PaperRow, ...]
-    differences: tuple[str, ...] = Field(description="in sets, judge, decoding and model, a line each")
 
 
 @cache
@@ -72,7 +61,29 @@ def beside(report: EvalReport, model: str, structure: str | None) -> Beside:
     own = [row for row in backbone.rows if structure in row.structures]
     untrained = [row for row in backbone.rows if row.variant == "untrained"]
     rows = [*untrained, *own] if own else backbone.rows
-    return Beside(backbone=backbone.name, rows=tuple(rows), differences=tuple(_differences(report, model, found)))
+    return Beside(
+        source=known.source,
+        backbone=backbone.name,
+        rows=tuple(rows),
+        differences=tuple(_differences(report, model, found)),
+    )
+
+
+def rows_beside(report: EvalReport) -> list[tuple[str, ...]]:
+    """(whose, then in % harmful, over-refusal, reasoning): ours, then the paper's. None where it was not asked for."""
+    if report.paper is None:
+        return []
+    own = headlines(report.figures)
+
+    def ours(whose: str, side: Literal["before", "after"]) -> tuple[str, ...]:
+        told = (tell_headline(name, getattr(own[name], side) if name in own else None) for name in NAMES)
+        return (whose, *(one.removesuffix(" %") for one in told))
+
+    return [
+        *([ours("ours, before", "before")] if report.baseline else []),
+        ours("ours", "after"),
+        *((f"the paper, {row.variant}", *(f"{getattr(row, name):.1f}" for name in NAMES)) for row in report.paper.rows),
+    ]
 
 
 def _differences(report: EvalReport, model: str, found: Backbone | None) -> Sequence[str]:

@@ -19,10 +19,10 @@ from schemas.errors import UsageError
 from schemas.evaluation import Answered, Asked, EvalReport
 from train.evaluation.page import render
 from train.evaluation.pairs import may_be_harmful, shareable, telling_pairs
-from train.evaluation.paper import Beside
 from train.evaluation.pictures import pictures
 from train.record import put, write, write_lines
 from train.results import REPORT as RUN_REPORT
+from train.results import kept_instead
 
 REPORT, PAGE, SAMPLES, BASELINE_SAMPLES, HARMFUL = (
     "report.json",
@@ -40,14 +40,13 @@ def write_report(
     after: Sequence[Answered],
     asked: Mapping[tuple[str, str], Asked],
     *,
-    beside: Beside | None = None,
     include_harmful_text: bool = False,
     run: Path | None = None,
 ) -> None:
     """Writes all of it into `folder`, each file whole or not at all.
 
-    `asked`: by suite and id. `run`: the model's run, which gets the report too, so that its card can tell of it. Raises
-    UsageError where a file cannot be written.
+    `asked`: by suite and id. `run`: the model's run, which gets the report too, so that its card can tell of it, but
+    where it keeps one of more prompts (train/results.py). Raises UsageError where a file cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,9 +59,9 @@ def write_report(
             write_lines(folder / HARMFUL, [one for one in (*before, *after) if may_be_harmful(one)])
         for name, png in pictures(report).items():
             put(folder / name, png)
-        put(folder / PAGE, render(report, telling_pairs(before, after, asked), beside).encode("utf-8", "replace"))
+        put(folder / PAGE, render(report, telling_pairs(before, after, asked)).encode("utf-8", "replace"))
         write(folder / REPORT, report)
-        if run:
+        if run and not kept_instead(run, report):
             (run / RUN_REPORT).parent.mkdir(exist_ok=True)
             write(run / RUN_REPORT, report)
     except OSError as error:
