@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schemas.errors import TrainError
 from schemas.training import Proof
 from train.curve import Point
 from train.record import COMPLETE
@@ -34,15 +35,17 @@ class Log:
         self._tokens_before = 0
 
     def begin(self, step: int) -> None:
-        """At the start, or where it goes on after `step`: what was logged beyond that is done again."""
+        """At the start, or where it goes on after `step`: what was logged beyond that is done again. Raises TrainError
+        for a log that cannot be read."""
         self._begun = time.perf_counter()
-        told = self._path.read_text("utf-8").splitlines() if self._path.exists() else []
-        for line in map(json.loads, told):
-            if "resumed_at" in line:
-                self.resumed_at += (line["resumed_at"],)
-            elif line["step"] <= step:
-                self.points.append(Point(**line))
+        for told in _read(self._path):
+            if isinstance(told, int):
+                self.resumed_at += (told,)
+            elif told.step <= step:
+                self.points.append(told)
         if step >= self._proof.steps:  # stopped after its last step: nothing is trained, and the last stretch stands
+            if not self.points:
+                raise TrainError(f"{self._path}: holds no step, though all are done; train into another --out")
             began = [point.tokens for point in self.points if point.step == (self.resumed_at or (0,))[-1]]
             self.tokens, self.seconds = self.points[-1].tokens - sum(began), self.points[-1].seconds
         elif step:
@@ -95,6 +98,27 @@ class Log:
                     (log._checkpoints / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
         return _Callback()
+
+
+def _read(path: Path) -> list[Point | int]:
+    """The steps of a log, and after which ones it was gone on from; none where there is no log yet."""
+    lines = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
+    told: list[Point | int] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            values = json.loads(line)
+            told.append(int(values["resumed_at"]) if "resumed_at" in values else _point(values))
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            if number == len(lines):
+                break  # what was being written when the disk was full or the machine went down
+            raise TrainError(
+                f"{path}: line {number} is no step of a run; take that line out, or train into another --out"
+            ) from error
+    return told
+
+
+def _point(values: dict[str, Any]) -> Point:
+    return Point(**{name: kind(values[name]) for name, kind in Point.__annotations__.items()})
 
 
 def _minutes(seconds: float) -> str:

@@ -37,11 +37,14 @@ _Value = TypeVar("_Value", bound=BaseModel)
 
 
 def create(folder: Path, config: RunConfig, rows: Sequence[SftRow], tests: Sequence[SftRow]) -> None:
-    """A new run's folder. Raises TrainError where there is one of that name, or it cannot be written."""
+    """A new run's folder, whole or not at all. Raises TrainError where there is one of that name, or it cannot be
+    written."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
     except FileExistsError:
+        if not folder.parent.is_dir():
+            raise TrainError(f"{folder}: cannot be made: {folder.parent} is a file; choose another --out") from None
         raise TrainError(
             f"{folder}: is there already; go on with it by --resume, or choose another --out for a new run"
         ) from None
@@ -51,9 +54,15 @@ def create(folder: Path, config: RunConfig, rows: Sequence[SftRow], tests: Seque
         write_lines(folder / ROWS, rows)
         write_lines(folder / TEST, tests)
         write(folder / CONFIG, config)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)  # half a folder could neither begin nor go on
-        raise TrainError(f"{folder}: cannot be written: {error.strerror}; make room, or choose another --out") from None
+        if isinstance(error, OSError):
+            mend = f"{error.strerror}; make room, or choose another --out"
+        elif isinstance(error, ValueError):  # half a surrogate pair, as a system prompt of the command line may hold
+            mend = f"what is asked for is no text: {error}; take it out of --system and the names"
+        else:
+            raise
+        raise TrainError(f"{folder}: cannot be written: {mend}") from error
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -80,8 +89,8 @@ def read_ablation(folder: Path) -> Ablation:
 
 
 def read_rows(path: Path) -> list[SftRow]:
-    """The rows of `rows.jsonl` or `test.jsonl`."""
-    return [SftRow.model_validate_json(line) for line in path.read_text("utf-8").splitlines() if line]
+    """The rows of `rows.jsonl` or `test.jsonl`. Raises TrainError where the file is not there, or a line is no row."""
+    return _read_lines(path, SftRow)
 
 
 def put(path: Path, data: bytes) -> None:
@@ -108,10 +117,10 @@ def write_samples(folder: Path, samples: Sequence[Sample]) -> None:
 
 
 def read_samples(folder: Path) -> dict[str, Sample]:
-    """By row id, those that are there. `after` is empty until the run is finished."""
+    """By row id, those that are there. `after` is empty until the run is finished. Raises TrainError for a line that is
+    none."""
     paths = [folder / name for name in (SAMPLES, HARMFUL_SAMPLES) if (folder / name).exists()]
-    told = [line for path in paths for line in path.read_text("utf-8").splitlines()]
-    return {one.id: one for one in map(Sample.model_validate_json, told)}
+    return {one.id: one for path in paths for one in _read_lines(path, Sample)}
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -136,13 +145,27 @@ def _step_of(checkpoint: Path) -> int:
 
 
 def _read(path: Path, kind: type[_Value]) -> _Value:
+    return _parse(_bytes(path), kind, str(path))
+
+
+def _read_lines(path: Path, kind: type[_Value]) -> list[_Value]:
+    lines = enumerate(_bytes(path).split(b"\n"), 1)
+    return [_parse(line, kind, f"{path}: line {number}") for number, line in lines if line]
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         raise TrainError(f"{path}: is not there; `curate train RELEASE --preset NAME` makes a run's folder") from None
     except OSError as error:
         raise TrainError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _parse(data: bytes, kind: type[_Value], where: str) -> _Value:
+    try:
+        return kind.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise TrainError(f"{path}: not a {kind.__name__} of this version: {place}: {first['msg']}") from None
+        raise TrainError(f"{where}: not a {kind.__name__} of this version: {place}: {first['msg']}") from None
