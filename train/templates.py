@@ -37,15 +37,14 @@ Sources: the templates themselves (tests/data/chat_templates/README.md says whos
 the model's own repository). s1's marks are those of its published training text, `data/tokenization.py`.
 """
 
+import contextlib
 import datetime
 import hashlib
 import itertools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
-
-from jinja2 import TemplateError
 
 from schemas.errors import TrainError
 from schemas.example import Branch
@@ -153,7 +152,7 @@ def form_of(tokenizer: ChatTokenizer, model: str, stops: Collection[int] = ()) -
             f"{model} has no chat template, so nothing says how it is spoken to; take the chat model of its family, or "
             "set chat_template in its tokenizer_config.json"
         )
-    template = tokenizer.get_chat_template()
+    template = _template(tokenizer, model)
     tail = _rest(_render(tokenizer, [_user(_ASKED)], model), _ASKED, model)
     turn = _render(
         tokenizer, [_user(_ASKED), {"role": "assistant", "content": _SAID}], model, add_generation_prompt=False
@@ -284,7 +283,8 @@ def _rendered(
     if form.template:
         day = _YEAR + datetime.timedelta(days=_number(row_id) % 365)
         options |= {"chat_template": form.template, **_dates(form.date_formats, day)}
-    return tokenizer.apply_chat_template([dict(one) for one in messages], add_generation_prompt=True, **options)
+    with _rendering(f"{row_id}: the chat template"):
+        return tokenizer.apply_chat_template([dict(one) for one in messages], add_generation_prompt=True, **options)
 
 
 def _undated(tokenizer: ChatTokenizer, template: str, model: str) -> tuple[str, tuple[str, ...]]:
@@ -316,12 +316,35 @@ def _user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
+def _template(tokenizer: ChatTokenizer, model: str) -> str:
+    named = tokenizer.chat_template
+    if isinstance(named, dict) and "default" in named:
+        named = named["default"]
+    if not isinstance(named, str):
+        names = ", ".join(map(str, named)) if isinstance(named, dict) else "no text"
+        raise TrainError(
+            f"{model} has no chat template that is the default one (it has: {names}), so nothing says how it is spoken "
+            "to; set chat_template in its tokenizer_config.json"
+        )
+    return tokenizer.get_chat_template()
+
+
 def _render(tokenizer: ChatTokenizer, messages: list[dict[str, str]], model: str, **options: Any) -> str:
     options = {"add_generation_prompt": True, "tokenize": False, **options}
-    try:
+    with _rendering(f"the chat template of {model}"):
         return str(tokenizer.apply_chat_template(messages, **options))
-    except (TemplateError, TypeError) as error:
-        raise TrainError(f"the chat template of {model} cannot be rendered: {error}") from error
+
+
+@contextlib.contextmanager
+def _rendering(where: str) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        # A template is a stranger's program: what it raises is anything, from Jinja's errors to ZeroDivisionError.
+        said = " ".join(str(error).split())[:300]
+        raise TrainError(f"{where} cannot be rendered: {said} ({type(error).__name__})") from error
 
 
 def _rest(rendered: str, text: str, model: str) -> str:

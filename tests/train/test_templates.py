@@ -258,6 +258,28 @@ def test_a_template_that_fails_or_drops_the_question_is_refused() -> None:
         form_of(tokenizer, "org/x")
 
 
+def test_whatever_a_template_raises_is_one_line_that_names_the_model_or_the_row() -> None:
+    tokenizer = own_tokenizer(R1)
+    rendering = str(tokenizer.chat_template)
+    tokenizer.chat_template = "{{ 1 // 0 }}"
+    with pytest.raises(TrainError, match=r"chat template of org/x cannot be rendered: .*ZeroDivisionError"):
+        form_of(tokenizer, "org/x")
+    tokenizer.chat_template = "{% if '2 plus' in messages[0].content %}{{ 1 // 0 }}{% endif %}" + rendering
+    form = form_of(tokenizer, R1)
+    with pytest.raises(TrainError, match=r"1 of 1 rows .* d0\.1: the chat template cannot be rendered"):
+        encode_rows(tokenizer, [ROW], form)
+
+
+def test_only_the_default_of_several_named_templates_is_taken() -> None:
+    tokenizer = own_tokenizer(R1)
+    rendering = tokenizer.chat_template
+    tokenizer.chat_template = {"tool_use": rendering, "rag": rendering}
+    with pytest.raises(TrainError, match=r"org/x has no chat template that is the default one \(it has: tool_use, rag"):
+        form_of(tokenizer, "org/x")
+    tokenizer.chat_template = {"tool_use": "{{ 1 // 0 }}", "default": rendering}
+    assert form_of(tokenizer, R1).family == "r1"
+
+
 def test_an_eos_that_is_not_the_templates_stop_token_is_refused_unless_inference_stops_at_both() -> None:
     tokenizer = own_tokenizer(QWEN3)
     tokenizer.eos_token = "<|endoftext|>"
