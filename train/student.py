@@ -87,10 +87,11 @@ def _write(gguf: Path, folder: Path) -> None:
     splitter = _splitter(gguf.name, reader)
     # Both readers draw progress bars on standard error that cannot be turned off.
     with contextlib.redirect_stderr(io.StringIO()):
-        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name, trust_remote_code=False)
         quantized = AutoModelForCausalLM.from_pretrained(
             str(gguf.parent),
             gguf_file=gguf.name,
+            trust_remote_code=False,
             dtype=torch.float32,
             # Where a kernel for packed weights is at hand, they would stay packed.
             quantization_config=GgufConfig(dequantize=True),

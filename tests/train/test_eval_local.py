@@ -1,5 +1,6 @@
 """The provider of local models: asked as training asks, in batches, and read back in the marks of schemas.think."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from schemas.think import Thought, split
 from tests.release_rows import many
 from tests.train.inspecting import QUIET
 from tests.train.small_tokenizers import MODELS
-from tests.train.tiny import save_model
+from tests.train.tiny import change, save_model
 from train.answering import answer
 from train.evaluation.figures import read_logs
 from train.evaluation.local_model import LocalModel, open_model, prompt_of, read_back
@@ -127,6 +128,28 @@ def test_a_model_reckons_in_the_precision_that_was_asked_for(folder: Path, local
 def test_a_folder_that_is_no_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="cannot be loaded"):
         open_model(str(tmp_path))
+
+
+def test_a_model_with_code_of_its_own_or_without_all_weights_is_not_asked(folder: Path, tmp_path: Path) -> None:
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}
+    with pytest.raises(TrainError, match="comes with code of its own"):
+        open_model(str(change(folder, tmp_path / "own", "config.json", **own)))
+    with pytest.raises(TrainError, match="lack 9 of its weights"):
+        open_model(str(change(folder, tmp_path / "more", "config.json", num_hidden_layers=3)))
+    with pytest.raises(TrainError, match="cannot be loaded: SafetensorError"):
+        open_model(str(change(folder, tmp_path / "torn", "model.safetensors", b"")))
+
+
+def test_an_adapter_without_its_model_is_one_line_that_names_that_model(folder: Path, tmp_path: Path) -> None:
+    gone = {"peft_type": "LORA", "base_model_name_or_path": str(tmp_path / "gone")}
+    with pytest.raises(TrainError, match=f"{tmp_path / 'gone'} is not there"):
+        open_model(str(change(folder, tmp_path / "adapter", "adapter_config.json", gone)))
+    for content in (b"{", {}, {"peft_type": "LORA"}):
+        (tmp_path / "adapter" / "adapter_config.json").unlink()
+        (tmp_path / "adapter").rename(tmp_path / "before")
+        with pytest.raises(TrainError, match=r"adapter_config.json"):
+            open_model(str(change(tmp_path / "before", tmp_path / "adapter", "adapter_config.json", content)))
+        shutil.rmtree(tmp_path / "before")
 
 
 def test_inspect_finds_a_suite_and_a_model_by_their_names(folder: Path, tmp_path: Path) -> None:

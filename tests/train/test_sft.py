@@ -1,5 +1,6 @@
 """A real run with real TRL, on a model that trains in seconds."""
 
+import io
 import os
 import shutil
 import signal
@@ -7,13 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from schemas.errors import TrainError
 from schemas.training import RunRecord, Sample
-from tests.train.tiny import RECIPE, make_run, rows, save_model
+from tests.train.tiny import RECIPE, change, make_run, rows, save_model
 from train.answering import answer
 from train.launch import command
 from train.merge import merge
@@ -232,3 +233,135 @@ def test_what_a_process_of_its_own_says_is_inert(tmp_path: Path, capsys: pytest.
     said = capsys.readouterr().err
     assert "\\u001b[2Jrun" in said
     assert "\x1b" not in said
+
+
+def refusal(folder: Path, model: Path, **recipe: Any) -> str:
+    """What a run of the model says, in one line."""
+    with pytest.raises(TrainError) as told:
+        run(make_run(folder, model, RECIPE.model_copy(update=recipe)), say=quiet)
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+OWN_CODE = """
+from pathlib import Path
+from transformers import PretrainedConfig, PreTrainedTokenizerFast
+
+Path(r"{marker}").touch()
+class Own(PretrainedConfig):
+    model_type = "own"
+class OwnTokenizer(PreTrainedTokenizerFast):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "values"),
+    [
+        (
+            "config.json",
+            {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"}},
+        ),
+        (
+            "tokenizer_config.json",
+            {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own.OwnTokenizer"]}},
+        ),
+    ],
+)
+def test_code_that_comes_with_a_model_is_never_run_whoever_says_yes(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, file: str, values: dict[str, object]
+) -> None:
+    folder = change(model, tmp_path / "model", file, **values)
+    (folder / "own.py").write_text(OWN_CODE.format(marker=tmp_path / "it-was-run"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 9))
+    assert "comes with code of its own, and such models are not loaded" in refusal(tmp_path / "run", folder)
+    assert not (tmp_path / "it-was-run").exists()
+
+
+def test_weights_that_would_be_random_are_refused_by_name_and_nothing_else_is_said(
+    tmp_path: Path, model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    more = change(model, tmp_path / "more", "config.json", num_hidden_layers=3)
+    said = refusal(tmp_path / "lacking", more)
+    assert "lack 9 of its weights, which would be random: model.layers.2.input_layernorm.weight, " in said
+    assert said.count("model.layers.2.") == 3
+    assert " and 6 more; fetch its files again" in said
+    wider = change(model, tmp_path / "wider", "config.json", intermediate_size=128)
+    said = refusal(tmp_path / "mismatched", wider)
+    assert "hold in other sizes than its config 6 of its weights" in said
+    assert "model.layers.0.mlp.down_proj.weight" in said
+    assert "REPORT" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "values"),
+    [
+        ("model.safetensors", b"", {}),
+        ("model.safetensors", b"\x08\0\0\0\0\0\0\0{       ", {}),
+        ("tokenizer.json", {}, {}),
+        ("config.json", [], {}),
+        ("config.json", None, {"hidden_size": "wide"}),
+        ("config.json", None, {"num_attention_heads": 0}),
+        ("config.json", None, {"architectures": ["BertForMaskedLM"]}),
+        ("generation_config.json", [], {}),
+        ("generation_config.json", None, {"eos_token_id": "<|im_end|>"}),
+        ("chat_template.jinja", b"{{ 1 // 0 }}", {}),
+    ],
+)
+def test_a_damaged_or_odd_file_of_a_model_is_one_line_that_names_the_model(
+    tmp_path: Path, model: Path, file: str, content: object, values: dict[str, object]
+) -> None:
+    folder = change(model, tmp_path / "model", file, content, **values)
+    assert "tiny" in refusal(tmp_path / "run", folder)
+
+
+def test_a_model_that_is_gone_is_not_asked_for_on_the_hub(tmp_path: Path) -> None:
+    assert f"its folder {tmp_path / 'gone'} is not there" in refusal(tmp_path / "run", tmp_path / "gone")
+
+
+@pytest.mark.parametrize("target", ["c_attn", "input_layernorm", "mlp"])
+def test_lora_targets_that_the_model_lacks_or_lora_cannot_change_are_refused(
+    tmp_path: Path, model: Path, target: str
+) -> None:
+    said = refusal(tmp_path / "run", model, lora_targets=("q_proj", target))
+    assert f"has no layer {target!r} that LoRA can change" in said
+    assert "it has down_proj, gate_proj, " in said
+
+
+@pytest.mark.parametrize("file", ["rows.jsonl", "test.jsonl"])
+def test_rows_of_a_run_that_are_gone_or_torn_are_one_line(tmp_path: Path, model: Path, file: str) -> None:
+    path = make_run(tmp_path / "run", model) / file
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(TrainError, match=rf"{file}: line \d+: not a SftRow"):
+        run(tmp_path / "run", say=quiet)
+    path.unlink()
+    with pytest.raises(TrainError, match=f"{file}: is not there"):
+        run(tmp_path / "run", say=quiet)
+
+
+def test_what_cannot_be_merged_is_one_line_that_says_what_is_gone_or_torn(tmp_path: Path, whole: Path) -> None:
+    def refusal(name: str, cut: int | None) -> str:
+        folder = shutil.copytree(whole, tmp_path / f"{name}-{cut}", ignore=shutil.ignore_patterns("checkpoints"))
+        path = folder / "model" / name
+        path.unlink() if cut is None else path.write_bytes(path.read_bytes()[:cut])
+        with pytest.raises(TrainError) as told:
+            merge(folder, tmp_path / "merged")
+        assert "\n" not in str(told.value)
+        return str(told.value)
+
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        assert f"holds no {name}" in refusal(name, None)
+        assert "its adapter cannot be loaded" in refusal(name, 100)
+    assert "its tokenizer cannot be loaded" in refusal("tokenizer.json", 100)
+    assert not (tmp_path / "merged").exists()
+
+
+def test_an_adapter_that_lacks_weights_is_not_merged(tmp_path: Path, whole: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
+    path = str(folder / "model" / "adapter_model.safetensors")
+    weights = load_file(path)
+    save_file({name: weights[name] for name in sorted(weights)[1:]}, path, {"format": "pt"})
+    with pytest.raises(TrainError, match="its adapter cannot be loaded"):
+        merge(folder, tmp_path / "merged")

@@ -1,5 +1,7 @@
 """A model that trains in seconds and a run that trains it."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,15 @@ def save_model(folder: Path) -> Path:
     )
     model.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
+    return folder
+
+
+def change(model: Path, folder: Path, name: str, content: object = None, **values: Any) -> Path:
+    """A copy of the model in `folder`, its file `name` with other values in it or with another content."""
+    shutil.copytree(model, folder)
+    if values:
+        content = json.loads((folder / name).read_text("utf-8")) | values
+    (folder / name).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     return folder
 
 

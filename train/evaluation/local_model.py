@@ -6,23 +6,21 @@ whose model it then is. Prompts are what training makes of them (train/templates
 """
 
 import hashlib
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import TrainError
 from schemas.think import CLOSE, OPEN, split
 from schemas.training import Precision
 from train.answering import answer
 from train.device import find_device
+from train.loading import add_adapter, base_of_adapter, is_adapter, model_at, stops_of, tokenizer_at
 from train.record import MODEL
 from train.templates import Form, form_of, ids_of, messages_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-ADAPTER = "adapter_config.json"
 
 
 class Said(NamedTuple):
@@ -52,7 +50,6 @@ def open_model(name: str, revision: str | None = None, precision: Precision | No
     says how it is spoken to.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
@@ -64,26 +61,16 @@ def open_model(name: str, revision: str | None = None, precision: Precision | No
     if precision == "bf16" and not device.bf16:
         raise TrainError(f"--precision bf16: {device.name} cannot reckon in it; leave it out, or take fp32")
     bf16 = precision == "bf16" or (precision is None and device.kind == "cuda" and device.bf16)
-    settings: dict[str, Any] = {"dtype": torch.bfloat16 if bf16 else torch.float32}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision)
-        base = _base_of(place, revision)
-        if base is None:
-            model = AutoModelForCausalLM.from_pretrained(place, revision=revision, **settings)
-        else:
-            from peft import PeftModel
-
-            # Added up in fp32, as `curate merge` does: bf16 would lose an adapter's small changes.
-            unmerged = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers for what is to be renamed
-                model = PeftModel.from_pretrained(unmerged, place, revision=revision).merge_and_unload()
-            model = model.to(settings["dtype"])
-    except (OSError, ValueError) as error:
-        raise TrainError(f"model {name}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    tokenizer = tokenizer_at(place, name, revision)
+    if not is_adapter(place, name, revision):
+        model = model_at(place, name, revision, dtype=dtype)
+    else:
+        base = base_of_adapter(place, name, revision)
+        # Added up in fp32, as `curate train merge` does: bf16 would lose an adapter's small changes.
+        model = add_adapter(model_at(base, f"{base} of {name}", dtype=torch.float32), place, name, revision).to(dtype)
     model = model.to("cuda" if device.kind == "cuda" else "cpu").eval()
-    stops = model.generation_config.eos_token_id if model.generation_config else None
-    known = {stops} if isinstance(stops, int) else {*(stops or ())}
+    known = {*stops_of(model.generation_config.eos_token_id if model.generation_config else None, name)}
     form = form_of(tokenizer, name, known)
     return LocalModel(model, tokenizer, form, frozenset({form.stop_id, *known}))
 
@@ -153,19 +140,3 @@ def read_back(
         # s1 and gpt-oss have marks of their own, or no opening one that is text.
         text = text.replace(form.opening, f"{OPEN}\n", 1).replace(form.between, f"\n{CLOSE}\n\n", 1)
     return text
-
-
-def _base_of(place: str, revision: str | None) -> str | None:
-    """What an adapter is to be added to; None: this is no adapter."""
-    path = Path(place)
-    if path.exists():
-        if not (path / ADAPTER).exists():
-            return None
-    else:
-        from huggingface_hub import file_exists
-
-        if not file_exists(place, ADAPTER, revision=revision):
-            return None
-    from peft import PeftConfig
-
-    return str(PeftConfig.from_pretrained(place, revision=revision).base_model_name_or_path)
