@@ -148,6 +148,7 @@ class AuditReport(Frozen):
     """What an audit found: report.json."""
 
     source: str = Field(description="a file, a project's ledger, or the model that was asked")
+    origin: str = Field(default="", description="a hash of where they lie, which tells two files of one name apart")
     read_by: str = Field(description="'rules', or the endpoint and model that labelled the sentences")
     traces: int = Field(ge=0)
     prompts: int = Field(ge=0)

@@ -101,9 +101,15 @@ def _audit(project: Path, traces: Traces, options: Options) -> tuple[AuditReport
     given = [one for one, _ in both]
     audited = [audit_trace(one, found) for one, found in both]
     made = report(
-        audited, source=traces.name, read_by=read_by, left_out=left_out, accuracy=stated(), notes=traces.notes
+        audited,
+        source=traces.name,
+        origin=traces.place.origin,
+        read_by=read_by,
+        left_out=left_out,
+        accuracy=stated(),
+        notes=traces.notes,
     )
-    folder = options.out or project / "audits" / traces.folder
+    folder = traces.place.folder
     write_audit(folder, made, given, audited, include_harmful_text=options.include_harmful_text)
     return made, folder
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import glob
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,12 +13,14 @@ from curation.cli.endpoints import open_models
 from curation.cli.progress import fit, watch
 from curation.cli.project import SETTINGS_FILE, load_settings, open_ledger
 from schemas import think
+from schemas.ablation import ABLATION, folder_of
 from schemas.errors import UsageError
 from schemas.example import Branch, Label
 from schemas.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from curation.cli.audit import Options
+    from curation.cli.eval_models import Chosen
     from curation.sources import BadRow, SourceRow
     from train.audit.audit import Given
     from train.heldout import HeldOut
@@ -32,12 +35,20 @@ TELLS_A_LANGUAGE = 200
 _OF_A_MODEL = ("config.json", "adapter_config.json", "record.json", "model")
 
 
+class Place(NamedTuple):
+    """Where an audit goes."""
+
+    folder: Path
+    origin: str
+    """A hash of where its traces lie."""
+
+
 class Traces(NamedTuple):
     """What is to be audited."""
 
     name: str
     """As the report shows it: of a path the last part only."""
-    folder: str
+    place: Place
     given: list["Given"]
     left_out: list[str]
     """A reason for every row that is not among them."""
@@ -54,6 +65,8 @@ def find(project: Path, source: str | None, options: "Options") -> Traces:
     if settings and source in settings.endpoints:
         return asyncio.run(_of_endpoint(project, source, options))
     for path in (Path(source).expanduser(), project / source):
+        if (path / ABLATION).exists():
+            raise UsageError(f"{source}: is an ablation of several runs; name one of them, as in {_a_run_of(path)}")
         if path.is_dir() and any((path / name).exists() for name in _OF_A_MODEL):
             return _of_model(project, str(path), options)
     if source == EMBEDDED:
@@ -63,8 +76,30 @@ def find(project: Path, source: str | None, options: "Options") -> Traces:
 
     is_file = source == PACKAGED or Path(source).expanduser().exists() or glob.has_magic(source)
     if is_file or Path(source).suffix.lower() in (*SUFFIXES, ".json"):
-        return _of_files(source, options)
+        return _of_files(project, source, options)
     return _of_model(project, source, options)
+
+
+def _a_run_of(ablation: Path) -> Path:
+    from train.record import read_ablation
+
+    plan = read_ablation(ablation)
+    structure, seed = plan.wanted[0]
+    return ablation / (plan.runs[0].folder if plan.runs else folder_of(structure, seed))
+
+
+def _place(project: Path, name: str, origin: str, options: "Options") -> Place:
+    """The folder that was asked for, or else audits/NAME. Raises UsageError where that is an audit of other traces,
+    before anything is asked or read."""
+    from train.audit.files import origin_of
+
+    hashed = hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()
+    if options.out:
+        return Place(options.out, hashed)
+    folder = project / "audits" / name
+    if (there := origin_of(folder)) and there != hashed:
+        raise UsageError(f"{folder}: is the audit of another {name}; --out names a folder for this one")
+    return Place(folder, hashed)
 
 
 def _draw(traces: list["Given"], options: "Options") -> list["Given"]:
@@ -94,17 +129,19 @@ def _branch(label: str | None) -> Branch | None:
     return "harmful" if label == Label.HARMFUL else "benign" if label == Label.BENIGN else None
 
 
-def _of_files(source: str, options: "Options") -> Traces:
+def _of_files(project: Path, source: str, options: "Options") -> Traces:
     from curation.cli.add import parse_pair
-    from curation.sources import read_source
+    from curation.sources import PACKAGED, read_source
 
+    name = Path(source).name or source
+    origin = source if source == PACKAGED else str(Path(source).expanduser().resolve())
+    place = _place(project, Path(name).stem.replace("*", "all"), origin, options)
     mapping = dict(parse_pair(pair) for pair in options.pairs)
     left_out: list[str] = []
     found = list(_given(read_source(source, fields=options.fields, mapping=mapping), left_out))
     traces = _readable(_draw(found, options), left_out, options)
-    name = Path(source).name or source
     mend = "--map trace=COLUMN or --map completion=COLUMN names the column that holds the thinking"
-    return Traces(name, Path(name).stem.replace("*", "all"), traces, left_out, mend=mend)
+    return Traces(name, place, traces, left_out, mend=mend)
 
 
 def _given(rows: "Iterator[SourceRow | BadRow]", left_out: list[str]) -> "Iterator[Given]":
@@ -128,6 +165,8 @@ def _given(rows: "Iterator[SourceRow | BadRow]", left_out: list[str]) -> "Iterat
 def _of_ledger(project: Path, options: "Options") -> Traces:
     from train.audit.audit import Given
 
+    name = project.resolve().name
+    place = _place(project, name, str(project.resolve()), options)
     with open_ledger(project) as ledger:
         rows = ledger.query(
             "SELECT traces.id, seeds.id, seeds.prompt, seed_labels.label, seeds.category, traces.text, traces.answer"
@@ -148,9 +187,8 @@ def _of_ledger(project: Path, options: "Options") -> Traces:
             f"{doubtful:,} traces of the ledger solve what a dataset calls harmful and nobody has looked at: such a "
             "label may be wrong (`curate review`)"
         )
-    name = project.resolve().name
     mend = "`curate add` brings traces, `curate trace` asks a model for some"
-    return Traces(name, name, _readable(given, left_out, options), left_out, tuple(notes), mend)
+    return Traces(name, place, _readable(given, left_out, options), left_out, tuple(notes), mend)
 
 
 def _prompts(options: "Options") -> "list[HeldOut]":
@@ -194,6 +232,7 @@ async def _of_endpoint(project: Path, name: str, options: "Options") -> Traces:
     from curation.prompts import trace_request
     from curation.workers import run_workers
 
+    place = _place(project, name, f"endpoint {name}", options)
     prompts = _prompts(options)
     left_out: list[str] = []
     said: dict[int, str] = {}
@@ -217,7 +256,7 @@ async def _of_endpoint(project: Path, name: str, options: "Options") -> Traces:
         work = run_workers(iter(range(len(prompts))), ask, models.workers, asyncio.Event())
         await watch(lambda seconds: fit(f"{len(said):,} of {len(prompts):,} prompts answered by {name}"), work)
     given = _taken([(prompts[number], said[number]) for number in sorted(said)], left_out, options)
-    return Traces(name, name, given, left_out, _asked(prompts, options))
+    return Traces(name, place, given, left_out, _asked(prompts, options))
 
 
 def _completion(reasoning: str | None, content: str, *, cut: bool) -> str:
@@ -225,6 +264,10 @@ def _completion(reasoning: str | None, content: str, *, cut: bool) -> str:
     if not reasoning or think.has_marks(reasoning) or think.has_marks(content):
         return content
     return f"{think.OPEN}\n{reasoning}" if cut and not content.strip() else think.join(reasoning, content)
+
+
+def _origin_of(model: "Chosen") -> str:
+    return str(model.folder.resolve()) if model.folder else f"{model.name}@{model.revision}"
 
 
 def _of_model(project: Path, name: str, options: "Options") -> Traces:
@@ -235,6 +278,7 @@ def _of_model(project: Path, name: str, options: "Options") -> Traces:
         chosen = choose(project, name)
     except UsageError as error:
         raise UsageError(str(error).replace("no such folder", "no such file or folder", 1)) from None
+    place = _place(project, chosen.name.replace("/", "--"), _origin_of(chosen), options)
     prompts = _prompts(options)
     model = open_model(chosen.address.removeprefix("alttrain/"), chosen.revision)
     said: list[tuple[HeldOut, str]] = []
@@ -246,4 +290,4 @@ def _of_model(project: Path, name: str, options: "Options") -> Traces:
         click.echo(f"{len(said):,} of {len(prompts):,} prompts answered by {chosen.name}", err=True)
     left_out: list[str] = []
     given = _taken(said, left_out, options)
-    return Traces(chosen.name, chosen.name.replace("/", "--"), given, left_out, _asked(prompts, options))
+    return Traces(chosen.name, place, given, left_out, _asked(prompts, options))

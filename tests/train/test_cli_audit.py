@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from curation.cli import curate
+from schemas.ablation import Ablation
 from schemas.audit import AuditReport
-from schemas.errors import CurateError
+from schemas.errors import CurateError, UsageError
 from schemas.think import OPEN
+from schemas.training import Recipe
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion
 from tests.train import tiny
 
@@ -116,6 +118,49 @@ def test_a_model_is_asked_the_packaged_prompts_and_thinking_that_never_closed_is
     assert (cut.traces, cut.unclosed, cut.grid.n) == (6, 6, 0)
 
 
+def test_an_ablation_is_refused_with_one_of_its_runs_named(tmp_path: Path) -> None:
+    plan = Ablation(
+        release="v1",
+        release_sha256="0" * 64,
+        release_structure="alttrain",
+        preset="tiny",
+        model="tiny",
+        recipe=Recipe(),
+        structures=("alttrain", "no_ha"),
+        seeds=(0,),
+        rows=1,
+        test_rows=0,
+        steps=1,
+    )
+    folder = tmp_path / "ablation"
+    folder.mkdir()
+    (folder / "rows.jsonl").write_text('{"prompt": "How?", "trace": "The user asks. Fine.", "answer": "So."}\n')
+    (folder / "ablation.json").write_text(plan.model_dump_json())
+    refused = audit(tmp_path, str(folder))
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception).endswith(f"name one of them, as in {folder / 'alttrain-0'}")
+    assert not (tmp_path / "audits").exists()
+
+
+def test_an_audit_never_takes_the_place_of_one_of_another_file_of_that_name(
+    project: tuple[Path, FakeEndpoint], tmp_path: Path
+) -> None:
+    row = {"prompt": "How?", "label": "harmful", "trace": "The user asks. Fine.", "answer": "Sure."}
+    first, second = tmp_path / "a" / "traces.jsonl", tmp_path / "b" / "traces.jsonl"
+    for path in (first, second):
+        path.parent.mkdir()
+        write(path, row)
+    told(audit(tmp_path, str(first), "--json"))
+    held = (tmp_path / "audits" / "traces" / "report.json").read_bytes()
+    refused = audit(tmp_path, str(second))
+    assert isinstance(refused.exception, UsageError)
+    assert "is the audit of another traces; --out names a folder for this one" in str(refused.exception)
+    assert (tmp_path / "audits" / "traces" / "report.json").read_bytes() == held
+    told(audit(tmp_path, str(first), "--json"))
+    told(audit(tmp_path, str(second), "--out", str(tmp_path / "audits" / "b"), "--json"))
+    assert str(tmp_path).encode() not in held
+
+
 def test_a_model_of_this_machine_is_asked(tmp_path: Path) -> None:
     model = tiny.save_model(tmp_path / "model-of-noise")
     result = audit(tmp_path, str(model), "--limit", "2", "--max-tokens", "4", "--json")
@@ -141,7 +186,7 @@ def test_a_judge_that_babbles_is_counted_and_never_taken_for_an_opinion(
 ) -> None:
     folder, _ = project
     row = {"prompt": "How?", "label": "harmful", "trace": "The user asks. Fine.", "answer": "Sure."}
-    result = audit(folder, write(tmp_path / "one.jsonl", row), "--judge", "babbler")
+    result = audit(folder, write(tmp_path / "babbled.jsonl", row), "--judge", "babbler")
     assert isinstance(result.exception, CurateError)
     assert "could read none of 1 thoughts: the judge gave no usable labels (invalid_reply)" in str(result.exception)
 

@@ -76,6 +76,7 @@ def report(
     audited: Sequence[Audited],
     *,
     source: str,
+    origin: str = "",
     read_by: str = RULES,
     left_out: Mapping[str, int] | None = None,
     accuracy: Sequence[Accuracy] = (),
@@ -89,6 +90,7 @@ def report(
     prompts = len({one.prompt_id for one in audited})
     return AuditReport(
         source=source,
+        origin=origin,
         read_by=read_by,
         traces=len(audited),
         prompts=prompts,

@@ -14,6 +14,8 @@ What was thought and answered to a prompt that is not labelled benign is in no o
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from schemas.audit import Audited, AuditedText, AuditReport, SegmentKind
 from schemas.errors import UsageError
 from train.audit.audit import Given
@@ -23,6 +25,14 @@ from train.record import put, write, write_lines
 
 REPORT, PAGE, TRACES, HARMFUL = "report.json", "report.html", "traces.jsonl", "harmful.jsonl"
 EXAMPLES = 3
+
+
+def origin_of(folder: Path) -> str | None:
+    """Where the traces of the audit that a folder holds lie, as a hash; None: it holds none that says so."""
+    try:
+        return AuditReport.model_validate_json((folder / REPORT).read_bytes()).origin or None
+    except (OSError, ValidationError):
+        return None
 
 
 def write_audit(
