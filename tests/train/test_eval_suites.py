@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from curation.sources import packaged_examples
 from schemas.errors import SourceError, UsageError
 from schemas.evaluation import Asked
 from tests.hub_endpoints import refused
@@ -152,6 +153,41 @@ def test_a_limit_draws_the_same_ones_whatever_their_order() -> None:
     assert {one.id for one in draw(asked[::-1], 10)} == {one.id for one in few}
     assert [one for one in asked if one in few] == few
     assert len({one.kind for one in draw(asked, 30)}) == 3
+
+
+def table_of_suites() -> list[str]:
+    """The table of docs/evaluating.md, as the suites' files have it."""
+    names = {
+        "refusal": "refusals",
+        "three_ways": "partial refusals",
+        "number": "the right number",
+        "maths": "the right result",
+        "choice": "the right letter",
+        "answers": "a right answer",
+        "rouge": "ROUGE",
+        "code": "code that passes",
+    }
+    rows = []
+    for suite in suites().values():
+        what = suite.about.partition(" A local file is ")[0].partition(" Locally, ")[0].strip()
+        measured = ", ".join(names[one] for one in suite.measures)
+        where = "a file of yours"
+        if suite.hub:
+            pinned = suite.hub.revision if suite.hub.revision == "main" else suite.hub.revision[:12]
+            where = f"{suite.hub.id}@{pinned}" + (", gated" if suite.hub.gated else "")
+        rows.append(f"| `{suite.name}` | {what} | {measured} | {where} | {'from a file' if suite.tried else 'never'} |")
+    head = "| suite | what it asks, and how many rows | measured | from | its real rows were run here |"
+    return [head, "| --- | --- | --- | --- | --- |", *rows]
+
+
+def test_the_docs_tell_every_suite_as_its_file_has_it_and_whether_it_was_ever_run() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text("utf-8")
+    told = page.partition("## Suites\n")[2].partition("\n## ")[0]
+    lines = [line for line in told.splitlines() if line.startswith("| ")]
+    (own,) = (line for line in lines if "`heldout`" in line)
+    assert [line for line in lines if line != own] == table_of_suites()
+    assert f"own: {len(load_held_out())} mild prompts" in own
+    assert f"{len(load_held_out(examples=packaged_examples()))} in all" in own
 
 
 def test_held_out_leaves_out_what_was_trained() -> None:
