@@ -35,7 +35,7 @@ def results_of(run: Path) -> Markup | None:
     before = f"before ({inline(report.baseline.name)})" if report.baseline else "before"
     shown = telling(report.figures)
     lines = [
-        "Shares with their 95 % intervals, other figures as they are; n counts prompts.",
+        "Each with its 95 % interval, and of how many prompts.",
         "",
         f"| set | measure | {before} | after | difference | | judged by |",
         "|:--|:--|--:|--:|--:|:--|:--|",
