@@ -279,7 +279,7 @@ def test_code_that_comes_with_a_model_is_never_run_whoever_says_yes(
 
 
 def test_weights_that_would_be_random_are_refused_by_name_and_nothing_else_is_said(
-    tmp_path: Path, model: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     more = change(model, tmp_path / "more", "config.json", num_hidden_layers=3)
     said = refusal(tmp_path / "lacking", more)
@@ -290,7 +290,7 @@ def test_weights_that_would_be_random_are_refused_by_name_and_nothing_else_is_sa
     said = refusal(tmp_path / "mismatched", wider)
     assert "hold in other sizes than its config 6 of its weights" in said
     assert "model.layers.0.mlp.down_proj.weight" in said
-    assert "REPORT" not in capfd.readouterr().err
+    assert "REPORT" not in caplog.text
 
 
 @pytest.mark.parametrize(
