@@ -9,7 +9,7 @@ prompts. `verdict`: the mean of the shares of harmful and of benign prompts whos
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,10 +56,10 @@ def main() -> None:
         _table(columns, said, lambda column, mine, first: "" if mine is first else _difference(column, mine, first))
 
 
-Seeds = Sequence[dict[str, Answered]]
+Seeds = Sequence[Mapping[str, Answered]]
 
 
-def _table(columns: Sequence[Column], said: dict[str, Seeds], cell: Callable[[Column, Seeds, Seeds], str]) -> None:
+def _table(columns: Sequence[Column], said: Mapping[str, Seeds], cell: Callable[[Column, Seeds, Seeds], str]) -> None:
     print(f"| structure | {' | '.join(column.head for column in columns)} |\n| :--- |{' ---: |' * len(columns)}")
     first = next(iter(said.values()))
     for name, seeds in said.items():
