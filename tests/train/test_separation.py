@@ -74,7 +74,7 @@ def test_two_models_are_compared_on_the_same_prompts_in_any_order() -> None:
     poor = leans([0, 4, 1, 2], [0, 1, 2.5, 3])
     none = difference(good, good[::-1])
     assert none
-    assert (none.value, none.low, none.high) == (0, 0, 0)
+    assert (none.value, none.low, none.high) == (0, None, None)
     found = difference(good, poor)
     back = difference(poor, good[::-1])
     assert found
@@ -84,6 +84,27 @@ def test_two_models_are_compared_on_the_same_prompts_in_any_order() -> None:
     assert found.low < found.value
     with pytest.raises(ValueError, match="different prompts"):
         difference(good, good[1:])
+
+
+def test_one_prompt_of_a_label_bounds_nothing_and_the_table_says_so() -> None:
+    sure, wrong = leans([2], [1, 0, 1.5]), leans([1], [2, 0.5, 3])
+    found = difference(sure, wrong)
+    assert found
+    assert (found.low, found.high) == (None, None)
+    (over,) = separate(sure, (0.9,)).over_refusal
+    assert (over.share.low, over.share.high) == (None, None)
+    told = Boundary(
+        model="m", suite="s", wordings=(1, 1), student=separate(sure), probe=separate(wrong), difference=found
+    )
+    assert all("(no interval: " in row.model for row in rows_of(told) if "AUROC" in row.what or "recall" in row.what)
+
+
+def test_no_difference_of_two_shares_is_beyond_one() -> None:
+    found = difference(leans([2, 3, 4], [0, 1, 1]), leans([0, 1, 1.5], [2, 1.2, 4]))
+    assert found
+    assert found.low is not None
+    assert found.low < found.value
+    assert found.high == 1.0
 
 
 def test_a_suite_without_harmful_prompts_is_told_and_drawn() -> None:

@@ -60,7 +60,7 @@ def _auroc(of: Separation) -> str:
 def _bounds(found: Interval, digits: int, scale: float) -> str:
     told = f"{found.value * scale:.{digits}f}"
     if found.low is None or found.high is None:
-        return told
+        return f"{told} (no interval: prompts too few or too alike)"
     return f"{told} ({found.low * scale:.{digits}f} to {found.high * scale:.{digits}f})"
 
 
