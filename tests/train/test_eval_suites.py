@@ -121,6 +121,8 @@ def test_a_missing_column_is_named_and_so_are_those_that_are_there(tmp_path: Pat
         load("xstest", write(tmp_path / "x.jsonl", rows))
     with pytest.raises(SourceError, match="'label' or 'kind' for the kind"):
         load("xstest", write(tmp_path / "x.jsonl", [{"prompt": "How do I kill time?"}]))
+    with pytest.raises(SourceError, match="no column 'entry_point' with 'test' for the reference"):
+        load("humaneval", write(tmp_path / "h.jsonl", [{"task_id": "T/0", "prompt": "def f():"}]))
 
 
 @pytest.mark.parametrize(
@@ -129,6 +131,9 @@ def test_a_missing_column_is_named_and_so_are_those_that_are_there(tmp_path: Pat
         ([{"prompt": "Hello?", "label": "odd"}], "row 1 says 'odd'"),
         ([{"prompt": "", "label": "safe"}], "row 1 has no prompt"),
         ([{"id": 1, "prompt": "a", "label": "safe"}, {"id": 1, "prompt": "b", "label": "safe"}], "have the id '1'"),
+        ([{"prompt": "a", "label": "safe"}, {"prompt": "a", "label": "unsafe"}], "is both hard_benign and harmful"),
+        ([{"prompt": "a \ud800", "label": "safe"}], r"row 1 has half a character \(as \\ud800\) in its prompt"),
+        ([{"id": "\udfff", "prompt": "a", "label": "safe"}], "half a character .* in its id"),
         ([], "no prompt in"),
     ],
 )
@@ -141,6 +146,12 @@ def test_a_broken_file_and_an_unknown_suite_are_one_line(tmp_path: Path) -> None
     (tmp_path / "x.jsonl").write_text("{no json", "utf-8")
     with pytest.raises(SourceError, match="cannot be read as jsonl"):
         load("xstest", tmp_path / "x.jsonl")
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000, "utf-8")
+    with pytest.raises(SourceError, match="stand too deep"):
+        load("xstest", tmp_path / "deep.jsonl")
+    (tmp_path / "long.csv").write_text("prompt,label\n" + "a" * 140_000 + ",safe\n", "utf-8")
+    with pytest.raises(SourceError, match="cannot be read as csv: field larger than"):
+        load("xstest", tmp_path / "long.csv")
     with pytest.raises(SourceError, match="no such file"):
         load("xstest", tmp_path / "y.jsonl")
     with pytest.raises(UsageError, match=r"suite 'xtest': there are .*xstest"):

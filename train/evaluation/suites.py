@@ -8,8 +8,10 @@ licence, and the page that its columns were read from. `tried: false` says that 
 Nothing of any suite is in this package, so nothing of it can end in a release.
 """
 
+import csv
 import hashlib
 import json
+import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -25,11 +27,14 @@ from train.heldout import held_out
 
 HELD_OUT = "heldout"
 """The suite of our own: train/heldout, and the packaged examples of families that a run did not train on."""
+NO_FILE = f"suite {HELD_OUT}: is our own prompts and reads no file; leave the file out, or name the suite it is of"
 PART = "_part"
 """A column that every row gets: the name of its part on the Hub, or of its file without the ending."""
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 
 Row = Mapping[str, object]
+_HALF = re.compile("[\ud800-\udfff]")
+"""A surrogate by itself, which JSON may escape and UTF-8 cannot hold."""
 
 
 class Part(Frozen):
@@ -120,8 +125,11 @@ def load(name: str, file: Path | None = None, limit: int | None = None) -> list[
     found: dict[str, Asked] = {}
     for where, rows in tables:
         for asked in _asked(suite, where, rows):
-            if found.setdefault(asked.id, asked).prompt != asked.prompt:
+            first = found.setdefault(asked.id, asked)
+            if first.prompt != asked.prompt:
                 raise SourceError(f"{where}: two different prompts have the id {asked.id!r}")
+            if first.kind != asked.kind:
+                raise SourceError(f"{where}: the prompt {asked.id!r} is both {first.kind} and {asked.kind}; keep one")
     if not found:
         raise SourceError(f"suite {name}: no prompt in {', '.join(where for where, _ in tables)}")
     return draw(list(found.values()), limit)
@@ -174,7 +182,7 @@ def _asked(suite: Suite, where: str, rows: Iterable[Row]) -> Iterator[Asked]:
             reference = reference.rpartition(suite.reference_after)[2].strip()
         if suite.reference and not reference:
             raise SourceError(f"{where}: row {number} has no reference answer")
-        yield Asked(
+        asked = Asked(
             id=_text(suite.id, row) or seed_id(suite.name, prompt),
             suite=suite.name,
             prompt=prompt,
@@ -185,6 +193,10 @@ def _asked(suite: Suite, where: str, rows: Iterable[Row]) -> Iterator[Asked]:
             reference=reference,
             prefill=_text(suite.prefill, row) or None,
         )
+        for name, value in asked:
+            if isinstance(value, str) and _HALF.search(value):
+                raise SourceError(f"{where}: row {number} has half a character (as \\ud800) in its {name}; mend it")
+        yield asked
 
 
 def _label(kind: AskedKind) -> Branch | None:
@@ -211,14 +223,18 @@ def _require_columns(suite: Suite, where: str, row: Row) -> None:
         if columns and not any(_named(column) <= row.keys() for column in columns):
             there = ", ".join(repr(column) for column in row if column != PART)
             raise SourceError(
-                f"{where}: no column {' or '.join(map(repr, columns))} for the {name} of suite {suite.name}; there are "
-                f"{there[:300]}"
+                f"{where}: no column {' or '.join(map(_told, columns))} for the {name} of suite {suite.name}; "
+                f"there are {there[:300]}"
             )
 
 
 def _named(column: str) -> set[str]:
     """The columns of a pattern, or the one that it is."""
     return {name for _, name, _, _ in string.Formatter().parse(column) if name} or {column}
+
+
+def _told(column: str) -> str:
+    return " with ".join(map(repr, sorted(_named(column))))
 
 
 def _text(columns: Sequence[str], row: Row) -> str:
@@ -257,8 +273,6 @@ def _read_file(path: Path, suite: Suite) -> Iterator[Row]:
             value = json.loads(path.read_text("utf-8-sig"))
             rows = value[suite.rows] if suite.rows else value
         elif suffix == ".csv":
-            import csv
-
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = list(csv.DictReader(file))
         elif suffix == ".parquet":
@@ -271,7 +285,9 @@ def _read_file(path: Path, suite: Suite) -> Iterator[Row]:
             yield {**row, PART: path.stem}
     except KeyError:
         raise SourceError(f"{path}: no key {suite.rows!r}, under which suite {suite.name} has its rows") from None
-    except (ValueError, TypeError) as error:
+    except RecursionError:
+        raise SourceError(f"{path}: cannot be read as {suffix[1:]}: values stand too deep in each other") from None
+    except (ValueError, TypeError, csv.Error) as error:
         raise SourceError(f"{path}: cannot be read as {suffix[1:]}: {' '.join(str(error).split())[:200]}") from None
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from None

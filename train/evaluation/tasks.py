@@ -35,7 +35,7 @@ from schemas.think import OPEN
 from train.evaluation import scorers
 from train.evaluation.judging import judged
 from train.evaluation.provider import MAX_TOKENS, LocalAPI
-from train.evaluation.suites import HELD_OUT, find, load, load_held_out, suites
+from train.evaluation.suites import HELD_OUT, NO_FILE, find, load, load_held_out, suites
 
 NAMESPACE = "alttrain"
 
@@ -154,6 +154,8 @@ def _task(name: str) -> Callable[..., Task]:
         seed: int = 0,
         judge: str | None = None,
     ) -> Task:
+        if file and name == HELD_OUT:
+            raise UsageError(NO_FILE)
         asked = load_held_out(limit=limit) if name == HELD_OUT else load(name, Path(file) if file else None, limit)
         measured = Path(structure).read_text("utf-8") if structure else ""
         judges = [judged(judge)] if judge else []
