@@ -1,5 +1,6 @@
 """`curate eval MODEL`: what a model does with prompts, beside what another one does with the same."""
 
+import math
 import sys
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import click
 
 from curation.cli.console import visible
-from curation.cli.eval_models import BASE, Chosen, choose, choose_base, judge_address, prompts_of
+from curation.cli.eval_models import BASE, Chosen, choose, choose_base, choose_judge, prompts_of
 from curation.cli.eval_table import parts
 from curation.cli.extras import require
 from curation.cli.output import open_console, print_json, print_parts
@@ -18,6 +19,7 @@ from curation.cli.progress import counted
 from schemas.ablation import ABLATION
 from schemas.errors import UsageError
 from schemas.evaluation import Answered, Asked, Beside, EvalReport, ModelAsked
+from schemas.settings import Endpoint
 from schemas.training import Precision, RunRecord
 
 if TYPE_CHECKING:
@@ -75,6 +77,8 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
     """
     require("eval")
     options = _Options(**asked)
+    if not math.isfinite(options.temperature):
+        raise UsageError(f"--temperature {options.temperature}: give a number, such as 0.7")
     for folder in (Path(model), project / model):
         if (folder / ABLATION).exists():
             _evaluate_ablation(project, folder, options)
@@ -184,25 +188,31 @@ def _ask(
     from train.evaluation.judging import judged
     from train.evaluation.run import evaluate
 
+    judge = choose_judge(project, options.judge) if options.judge else None
     logs = evaluate(
         model.address,
         plan.asked,
         folder,
-        _how(project, options, structure),
+        _how(project, options, structure, [one.endpoint for one in (model, judge) if one and one.endpoint]),
         base_url=model.base_url,
         revision=model.revision,
-        judge=judge_address(project, options.judge) if options.judge else None,
-        judges=[judged(options.judge_kind)] if options.judge else [],
+        judge=judge.address if judge else None,
+        judges=[judged(options.judge_kind)] if judge else [],
         progress=counted(model.name),
     )
     return read_logs(logs)
 
 
-def _how(project: Path, options: _Options, structure: str | None) -> "Options":
+def _how(project: Path, options: _Options, structure: str | None, endpoints: Sequence[Endpoint]) -> "Options":
+    """`endpoints`: the model's and its judge's, whose requests inspect bounds alike: none gets more than it may."""
     from curation.structures import load_pools, load_structure
     from train.evaluation.run import Options
     from train.evaluation.structures import Measured
 
+    rates = {
+        "at_once": min((one.concurrency for one in endpoints), default=None),
+        "timeout_seconds": max((math.ceil(one.timeout_seconds) for one in endpoints), default=None),
+    }
     return Options(
         system=options.system,
         structure=Measured.of(load_structure(structure, project), load_pools(project)) if structure else None,
@@ -212,6 +222,7 @@ def _how(project: Path, options: _Options, structure: str | None) -> "Options":
         max_tokens=options.max_tokens,
         batch_size=options.batch_size,
         precision=options.precision,
+        **{name: value for name, value in rates.items() if value is not None},
     )
 
 

@@ -1,5 +1,6 @@
 """What an evaluation is to ask: the model that MODEL, --baseline and --judge name, and the prompts of a suite."""
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from curation.cli.extras import require
 from curation.cli.project import SETTINGS_FILE, load_settings
+from schemas.ablation import ABLATION
 from schemas.errors import KeyRefused, TrainError, UsageError
 from schemas.evaluation import Asked
 from schemas.settings import EMBEDDED, Endpoint
@@ -32,13 +34,16 @@ class Chosen(NamedTuple):
     """What the model was trained on; None: nothing says."""
     base_url: str | None = None
     revision: str | None = None
+    endpoint: Endpoint | None = None
+    """Its settings in curate.toml."""
 
 
 def choose(project: Path, name: str) -> Chosen:
     """A run's folder, a model's folder, an endpoint of curate.toml, 'embedded', or org/name[@revision] on the Hub.
 
-    Raises UsageError where it is none of them, TrainError for a run that is not finished, KeyRefused for an endpoint
-    whose key is not set. A model that this machine loads needs the extra `train`: UsageError where it is not installed.
+    Raises UsageError where it is none of them or a folder of something else, TrainError for a run that is not finished,
+    KeyRefused for an endpoint whose key is not set. A model that this machine loads needs the extra `train`: UsageError
+    where it is not installed.
     """
     endpoints = _endpoints(project)
     if name in endpoints:
@@ -81,17 +86,19 @@ def prompts_of(suite: str, file: Path | None) -> list[Asked]:
 
     Raises UsageError or SourceError."""
     from curation.sources import packaged_examples
-    from train.evaluation.suites import HELD_OUT, load, load_held_out
+    from train.evaluation.suites import HELD_OUT, NO_FILE, load, load_held_out
 
+    if suite == HELD_OUT and file is not None:
+        raise UsageError(NO_FILE)
     return load_held_out(examples=packaged_examples()) if suite == HELD_OUT else load(suite, file)
 
 
-def judge_address(project: Path, name: str) -> str:
-    """How inspect names an endpoint of curate.toml. Raises UsageError or KeyRefused."""
+def choose_judge(project: Path, name: str) -> Chosen:
+    """An endpoint of curate.toml. Raises UsageError or KeyRefused."""
     endpoints = _endpoints(project)
     if name not in endpoints:
         raise UsageError(f"--judge {name}: no endpoint of curate.toml (there are: {', '.join(endpoints) or 'none'})")
-    return _endpoint(name, endpoints[name]).address
+    return _endpoint(name, endpoints[name])
 
 
 def _endpoints(project: Path) -> dict[str, Endpoint]:
@@ -101,23 +108,44 @@ def _endpoints(project: Path) -> dict[str, Endpoint]:
 
 def _endpoint(name: str, endpoint: Endpoint) -> Chosen:
     # inspect reads key and place of a service out of the environment of this process, by the service's name.
-    service = "curate_" + re.sub(r"\W", "_", name)
+    # In upper case and with underscores for marks two names may be one: the hash keeps each key to its own server.
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    service = f"curate_{re.sub(r'[^A-Za-z0-9]', '_', name)}_{digest}"
     key = os.environ.get(endpoint.key_env, "").strip() if endpoint.key_env else "none"
     if not key:
         raise KeyRefused(f"endpoint {name!r}: the environment variable {endpoint.key_env} is not set")
     os.environ[f"{service.upper()}_API_KEY"] = key
     os.environ[f"{service.upper()}_BASE_URL"] = endpoint.base_url
-    return Chosen(name, "endpoint", f"openai-api/{service}/{endpoint.model}", base_url=endpoint.base_url)
+    address = f"openai-api/{service}/{endpoint.model}"
+    return Chosen(name, "endpoint", address, base_url=endpoint.base_url, endpoint=endpoint)
 
 
 def _folder(folder: Path) -> Chosen:
-    from train.record import CONFIG, MODEL, RECORD, read_record
+    from train.record import CONFIG, MODEL, RECORD, ROWS, read_record
 
     name = folder.resolve().name
-    if (folder / MODEL).is_dir() or ((folder / CONFIG).exists() and (folder / "rows.jsonl").exists()):
+    has_record = (folder / RECORD).exists()
+    if ((folder / MODEL).is_dir() and has_record) or ((folder / CONFIG).exists() and (folder / ROWS).exists()):
         record = read_record(folder)
         if record is None:
             raise TrainError(f"{folder}: the run is not finished; go on with it by `curate train … --resume`")
         return Chosen(name, "folder", f"alttrain/{folder}", folder=folder, is_run=True, record=record)
-    record = read_record(folder) if (folder / RECORD).exists() else None
+    _require_model(folder)
+    record = read_record(folder) if has_record else None
     return Chosen(name, "folder", f"alttrain/{folder}", folder=folder, record=record)
+
+
+def _require_model(folder: Path) -> None:
+    """Raises UsageError, with what to give instead, for the folder of an evaluation or of an ablation."""
+    from train.evaluation.run import REQUEST
+    from train.record import CONFIG, MODEL, read_ablation
+
+    if (folder / ABLATION).exists():
+        runs = [str(folder / run.folder) for run in read_ablation(folder).runs]
+        instead = f"give one of its runs, such as {runs[0]}" if runs else "none of its runs is finished"
+        raise UsageError(f"{folder}: is the folder of an ablation; {instead}")
+    marks = (folder / REQUEST, folder / "report.json", folder / MODEL / REQUEST)
+    if not (folder / CONFIG).exists() and any(mark.exists() for mark in marks):
+        raise UsageError(
+            f"{folder}: is the folder of an evaluation; give the run or model that was asked, such as runs/NAME"
+        )

@@ -30,6 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"id": str(at), "prompt": text, "type": kind, "label": label} for at, (text, kind, label) in enumerate(ROWS)
     ]
     (folder / "xstest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "evaluated" / "model").mkdir(parents=True)
+    (folder / "evaluated" / "model" / "request.json").write_text("{}")
     (folder / "curate.toml").write_text('[endpoints.far]\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "far"\n')
     return folder
 
@@ -60,6 +62,8 @@ def test_every_prompt_gets_a_lean_and_no_file_holds_a_prompt(folder: Path) -> No
         (["far"], "an endpoint tells no log-probabilities"),
         (["tiny", "--suite", "nothing"], "nothing"),
         (["tiny", "--file", "absent.jsonl"], "absent.jsonl"),
+        (["tiny", "--suite", "heldout", "--file", "xstest.jsonl"], "reads no file"),
+        (["evaluated"], "evaluated: is the folder of an evaluation; give the run or model that was asked"),
         (["tiny", "--suite", "heldout", "--limit", "1", "--release", "."], "is no release"),
     ],
 )

@@ -135,6 +135,9 @@ def test_the_held_out_suite_is_our_own_prompts_and_the_packaged_ones(project: tu
         ),
         (("new", "--baseline", "base"), "--baseline base: new is no run's folder"),
         (("new", "--file", "xstest"), "--file 'xstest': write NAME=PATH"),
+        (("new", "--file", "heldout=xstest.jsonl"), "suite heldout: is our own prompts and reads no file"),
+        (("new", "--temperature", "nan"), "--temperature nan: give a number"),
+        (("new", "--temperature", "inf"), "--temperature inf: give a number"),
         (("new", "--suites", "nothing"), "suite 'nothing': there are "),
         (("new", "--judge", "nobody"), "--judge nobody: no endpoint of curate.toml (there are: old, new)"),
     ],
@@ -147,6 +150,54 @@ def test_a_mistake_is_told_before_anything_is_asked(
     done = evaluate(folder, *words)
     assert said in str(done.exception)
     assert len(fake.requests) == asked
+
+
+@pytest.mark.parametrize("file", ["model/request.json", "request.json", "report.json"])
+def test_the_folder_of_an_evaluation_is_no_unfinished_run(file: str, tmp_path: Path) -> None:
+    (tmp_path / "given" / file).parent.mkdir(parents=True)
+    (tmp_path / "given" / file).write_text("{}", "utf-8")
+    told = str(evaluate(tmp_path, "given", "--limit", "1").exception)
+    assert "given: is the folder of an evaluation; give the run or model that was asked" in told
+
+
+def test_an_ablation_names_the_run_to_give_instead(tmp_path: Path, project: tuple[Path, FakeEndpoint]) -> None:
+    folder, _ = project
+    run = AblationRun(
+        structure="no_ha", seed=0, folder="no_ha-0", completion_tokens=9, completion_tokens_a_row=1.0, steps=3,
+        final_loss=1.0, seconds=1.0,
+    )  # fmt: skip
+    (tmp_path / "ablation").mkdir()
+    write(tmp_path / "ablation" / "ablation.json", plan((run,)))
+    told = str(evaluate(folder, "new", "--baseline", str(tmp_path / "ablation")).exception)
+    assert f"is the folder of an ablation; give one of its runs, such as {tmp_path / 'ablation' / 'no_ha-0'}" in told
+
+
+def test_each_server_gets_its_own_key_and_no_more_at_once_and_no_longer_than_its_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that are the same in capitals, and with underscores for marks."""
+    (tmp_path / "xstest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
+    judgement = '{"harmful": false, "refusal": true, "convincing": 1, "specific": 1, "reason": "x"}'
+    with (
+        FakeEndpoint([completion("No.", delay_seconds=0.05)]) as model,
+        FakeEndpoint([completion(judgement)]) as judge,
+    ):
+        toml = ""
+        for name, fake in (("a-b", model), ("A_b", judge)):
+            monkeypatch.setenv(f"KEY_{len(toml)}", f"sk-{name}")
+            toml += f'[endpoints."{name}"]\nbase_url = "{fake.url}"\nmodel = "m"\nkey_env = "KEY_{len(toml)}"\n'
+            toml += "concurrency = 3\ntimeout_seconds = 7.5\n"
+        (tmp_path / "curate.toml").write_text(toml)
+        done = evaluate(tmp_path, "a-b", "--judge", "A_b", *of_xstest(tmp_path))
+        assert done.exit_code == 0, done.exception
+    for name, fake in (("a-b", model), ("A_b", judge)):
+        assert fake.requests
+        assert {one.headers["authorization"] for one in fake.requests} == {f"Bearer sk-{name}"}
+    assert model.most_in_flight == 3
+    from inspect_ai.log import list_eval_logs, read_eval_log
+
+    (info,) = list_eval_logs(str(tmp_path / "evals" / "a-b" / "model" / "logs"))
+    assert read_eval_log(info, header_only=True).plan.config.attempt_timeout == 8
 
 
 def plan(runs: tuple[AblationRun, ...] = ()) -> Ablation:

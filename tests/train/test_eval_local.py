@@ -1,5 +1,7 @@
 """The provider of local models: asked as training asks, in batches, and read back in the marks of schemas.think."""
 
+import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from exports.dataset import rows_of
-from schemas.errors import TrainError
+from schemas.errors import TrainError, UsageError
 from schemas.evaluation import Asked
 from schemas.think import Thought, split
 from tests.release_rows import many
@@ -19,6 +21,7 @@ from train.evaluation.figures import read_logs
 from train.evaluation.local_model import LocalModel, open_model, prompt_of, read_back
 from train.evaluation.run import Options, evaluate
 from train.evaluation.suites import load_held_out
+from train.evaluation.tasks import TASKS
 from train.templates import Form, completion_text, encode, ids_of, prompt_ids
 
 pytestmark = QUIET
@@ -82,6 +85,18 @@ def test_an_evaluation_in_batches_hears_what_each_prompt_is_told(
         assert heard[one.id].completion == read_back(local.tokenizer, local.form, alone.ids, local.stop_ids)
         assert (heard[one.id].new_tokens, heard[one.id].stopped) == (alone.new_tokens, alone.stopped)
     assert heard["p"].completion.startswith(f"{local.form.opening}First")
+
+
+def test_answers_of_other_weights_are_not_told_for_these(folder: Path, tmp_path: Path) -> None:
+    model, out = shutil.copytree(folder, tmp_path / "model"), tmp_path / "out"
+    asked, options = {"heldout": load_held_out(limit=1)}, Options(max_tokens=2)
+    assert evaluate(f"alttrain/{model}", asked, out, options) == evaluate(f"alttrain/{model}", asked, out, options)
+    os.utime(model / "model.safetensors", ns=(1, 1))
+    with pytest.raises(UsageError, match=r"holds another evaluation \(weights differ\)"):
+        evaluate(f"alttrain/{model}", asked, out, options)
+    request = json.loads((out / "request.json").read_text("utf-8"))
+    (out / "request.json").write_text(json.dumps(request | {"weights": None}), "utf-8")
+    evaluate(f"alttrain/{model}", asked, out, options)  # what was not known is not compared
 
 
 def test_samples_are_drawn_from_seeds_of_their_own_and_the_same_again(folder: Path, tmp_path: Path) -> None:
@@ -165,3 +180,5 @@ def test_inspect_finds_a_suite_and_a_model_by_their_names(folder: Path, tmp_path
     )
     assert (log.status, log.eval.task, len(log.samples or ())) == ("success", "heldout", 2)
     assert {score.scorer for score in log.results.scores} == {"outcome", "refusal"} if log.results else False
+    with pytest.raises(UsageError, match="suite heldout: is our own prompts and reads no file"):
+        TASKS["heldout"](file="mine.jsonl")

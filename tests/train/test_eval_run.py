@@ -10,17 +10,21 @@ from typing import Any
 import pytest
 
 from curation.structures import load_pools, load_structure
-from schemas.errors import EndpointError, UsageError
+from schemas.errors import EndpointError, KeyRefused, UsageError
 from schemas.evaluation import Answered, Asked, AskedKind
 from schemas.structure import REASON_SLOT
 from schemas.think import OPEN, join
-from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion, error
+from tests.fake_endpoint import HANG, FakeEndpoint, Received, Reply, completion, error
+from tests.hub_endpoints import Answer
+from tests.hub_server import serving
 from tests.train.inspecting import QUIET
+from tests.train.records import record
 from train.evaluation.figures import Results, figures_of, read_logs
 from train.evaluation.matcher import MEASURED
-from train.evaluation.run import Options, evaluate
+from train.evaluation.run import RETRIES, Options, evaluate, weights_of
 from train.evaluation.structures import Measured
 from train.evaluation.tasks import task_of
+from train.record import write
 
 pytestmark = QUIET
 
@@ -217,6 +221,64 @@ def test_another_evaluation_does_not_go_into_the_same_folder(tmp_path: Path) -> 
     (tmp_path / "request.json").write_text(json.dumps({"model": "another"}), "utf-8")
     with pytest.raises(UsageError, match="holds another evaluation"):
         evaluate(MODEL, {"jbb": [asked("a", suite="jbb")]}, tmp_path)
+
+
+def test_weights_of_a_run_are_told_by_its_record_and_of_another_folder_by_its_files(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "model").mkdir(parents=True)
+    (run / "model" / "model.safetensors").write_bytes(b"old")
+    of_files = weights_of(f"alttrain/{run}")
+    assert weights_of(f"alttrain/{run / 'model'}") == of_files
+    os.utime(run / "model" / "model.safetensors", ns=(1, 1))
+    assert weights_of(f"alttrain/{run}") != of_files
+    write(run / "record.json", record(weights_sha256="ab" * 32))
+    assert weights_of(f"alttrain/{run}") == "ab" * 32
+    assert weights_of(MODEL) is None
+
+
+def test_weights_of_the_hub_are_told_by_the_commit_that_a_branch_is_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
+
+    with serving(monkeypatch) as hub:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+        hub.fault = lambda request: Answer(200, {"id": "org/m", "sha": "ab12"}) if "/main" in request.path else None
+        assert weights_of("alttrain/org/m", "main") == "ab12"
+        assert weights_of("alttrain/org/m", "gone") is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "said"),
+    [
+        (error(401, "not this key"), KeyRefused, "2 of 2 errors: Error code: 401 - .*refuses the key"),
+        (error(403, "not this key"), KeyRefused, "2 of 2 errors: PermissionDeniedError.*403 - .*refuses the key"),
+        (error(404, "no such model"), EndpointError, "2 of 2 errors: .*no such model.*call again"),
+    ],
+)
+def test_what_failed_most_often_is_told_without_the_prompt(
+    reply: Reply, kind: type[EndpointError], said: str, tmp_path: Path
+) -> None:
+    prompts = {"jbb": [asked("Ring my aunt", suite="jbb"), asked("Ring my uncle", suite="jbb")]}
+    with FakeEndpoint([reply]) as fake, pytest.raises(kind, match=said) as told:
+        evaluate(MODEL, prompts, tmp_path, base_url=fake.url)
+    assert type(told.value) is kind
+    assert "Ring" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_server_that_hangs_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
+    with FakeEndpoint([HANG]) as fake, pytest.raises(EndpointError, match="AttemptTimeoutError at the last try"):
+        evaluate(MODEL, {"jbb": [asked("a", suite="jbb")]}, tmp_path, Options(timeout_seconds=1), base_url=fake.url)
+    assert len(fake.requests) == 1
+
+
+def test_a_request_that_fails_is_tried_again_so_often_and_no_more(tmp_path: Path) -> None:
+    """What inspect is told; five waits take a minute and a half."""
+    from inspect_ai.log import list_eval_logs, read_eval_log
+
+    with FakeEndpoint([completion(REFUSAL)]) as fake:
+        logs = evaluate(MODEL, {"jbb": [asked("a", suite="jbb")]}, tmp_path, base_url=fake.url)
+    (info,) = list_eval_logs(str(logs))
+    assert read_eval_log(info, header_only=True).plan.config.max_retries == RETRIES
 
 
 def test_nothing_to_ask_and_samples_without_temperature_are_refused(tmp_path: Path) -> None:

@@ -68,6 +68,13 @@ def answered_before(logs: Path) -> dict[str, int]:
     return {task: sum(one.error is None for one in its) for task, its in found.items()}
 
 
+def errors_in(logs: Path) -> list[str]:
+    """Why the prompts that have no answer have none, in inspect's words."""
+    from inspect_ai.log import read_eval_log_sample_summaries
+
+    return [one.error for info in _newest(logs).values() for one in read_eval_log_sample_summaries(info) if one.error]
+
+
 def _newest(logs: Path) -> "dict[str, EvalLogInfo]":
     """By task."""
     from inspect_ai.log import list_eval_logs

@@ -12,19 +12,21 @@ Stopped at any time and called again with the same words, it asks what is missin
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from schemas.errors import EndpointError, UsageError
+from schemas.errors import EndpointError, KeyRefused, UsageError
 from schemas.evaluation import Asked
 from schemas.example import Frozen
 from schemas.training import Precision
-from train.evaluation.figures import answered_before
+from train.evaluation.figures import answered_before, errors_in
 from train.evaluation.structures import Measured
-from train.record import put
+from train.record import MODEL, put, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from inspect_ai.scorer import Scorer
 
 REQUEST, LOGS = "request.json", "logs"
+LOCAL = "alttrain/"
+RETRIES = 5
+"""Of a request that an endpoint failed or was too busy for. inspect waits 3, 6, 12, 24 and 48 s between: longer than
+the minute of a rate limit, and a server that is down is not waited for much longer."""
 
 
 class Options(Frozen):
@@ -39,7 +45,7 @@ class Options(Frozen):
 
     system: str = ""
     structure: Measured | None = Field(default=None, description="that adherence is measured against; None: none")
-    temperature: float = Field(default=0.0, ge=0)
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     samples: int = Field(default=1, ge=1, description="completions a prompt; more than 1 needs a temperature")
     seed: int = 0
     max_tokens: int = Field(default=1024, ge=1, description="of a completion")
@@ -48,7 +54,7 @@ class Options(Frozen):
         default=None, description="of a model of this machine; None: bf16 on a GPU that has it, else fp32"
     )
     at_once: int = Field(default=64, ge=1, description="requests to an endpoint")
-    timeout_seconds: int = Field(default=600, ge=1, description="of a request to an endpoint, its retries included")
+    timeout_seconds: int = Field(default=600, ge=1, description="of one try; no other follows after so long")
 
 
 def evaluate(
@@ -70,9 +76,10 @@ def evaluate(
     for vLLM. `judge`: the same for the model role `judge`, which `judges` may ask. `progress`: takes a suite, its
     answers so far, those of earlier calls among them, and how many it has in all.
 
-    Raises UsageError where nothing is left to ask or the folder holds another evaluation; TrainError for a model that
-    cannot be asked; EndpointError where some prompts got no answer (what did is kept, and the same call goes on);
-    KeyboardInterrupt after Ctrl-C, with what was answered kept.
+    Raises UsageError where nothing is left to ask or the folder holds another evaluation, or one of other weights;
+    TrainError for a model that cannot be asked; EndpointError, with the commonest reason, where some prompts got no
+    answer (what did is kept, and the same call goes on), KeyRefused where that is the key; KeyboardInterrupt after
+    Ctrl-C, with what was answered kept.
     """
     if not any(asked.values()):
         raise UsageError("nothing to ask: every prompt was left out, or no suite was named")
@@ -88,7 +95,7 @@ def evaluate(
     from train.evaluation import registered  # noqa: F401 (where the package is not installed, nothing else loads it)
     from train.evaluation.tasks import task_of
 
-    local = model.startswith("alttrain/")
+    local = model.startswith(LOCAL)
     settings: dict[str, Any] = (
         {"batch_size": options.batch_size, "revision": revision, "precision": options.precision} if local else {}
     )
@@ -126,7 +133,9 @@ def evaluate(
                 max_tasks=1,
                 max_samples=at_once,
                 max_connections=at_once,
-                timeout=None if local else options.timeout_seconds,
+                max_retries=None if local else RETRIES,
+                timeout=None if local else options.timeout_seconds,  # inspect begins no other try after so long
+                attempt_timeout=None if local else options.timeout_seconds,
                 fail_on_error=True,
                 continue_on_fail=True,  # the others are asked all the same, and the next call asks these again
                 log_model_api=False,
@@ -142,8 +151,30 @@ def evaluate(
     if len(its) < len(tasks) or any(log.status == "cancelled" for log in its):
         raise KeyboardInterrupt  # inspect swallows it once what was answered is written
     if not finished:
-        raise EndpointError(f"{model}: not every prompt was answered; see {logs}, and call again to go on")
+        raise _unanswered(model, logs)
     return logs
+
+
+def _unanswered(model: str, logs: Path) -> EndpointError:
+    """What failed most often, in one line."""
+    errors = errors_in(logs)
+    told = f"{model}: not every prompt was answered"
+    if not errors:
+        return EndpointError(f"{told}; see {logs}, and call again to go on")
+    reason, count = Counter(map(_reason, errors)).most_common(1)[0]
+    told += f" ({count:,} of {len(errors):,} errors: {reason})"
+    if re.search(r"\bError code: 40[13]\b", reason):
+        return KeyRefused(f"{told}; the server refuses the key: mend it, and call again to go on")
+    return EndpointError(f"{told}; see {logs}, and call again to go on")
+
+
+def _reason(error: str) -> str:
+    """Without the request, which inspect puts before some reasons: its prompt may be harmful, and each differs."""
+    if "Request:" in error:
+        error = error.replace("\\n", "\n").rpartition("\n\n")[2]
+    if raised := re.search(r"^RetryError\(.* raised (\w+)>", error):
+        return f"{raised[1]} at the last try"
+    return " ".join(error.split())[:200]
 
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,6 +215,7 @@ def _request(
     return {
         "model": model,
         "revision": revision,
+        "weights": weights_of(model, revision),
         "base_url": base_url,
         "judge": judge,
         "judges": [{"name": registry_info(one).name} | registry_params(one) for one in judges],
@@ -191,6 +223,37 @@ def _request(
         "prompts_sha256": prompts,
         "options": options.model_dump(mode="json", exclude={"at_once", "timeout_seconds"}),
     }
+
+
+def weights_of(model: str, revision: str | None = None) -> str | dict[str, str] | None:
+    """What tells a model's weights from others of the same name without reading them: of a run its record's hash, of
+    another folder its files by size and time, of the Hub the commit. None: nothing does, as of an endpoint."""
+    if not model.startswith(LOCAL):
+        return None
+    name = model.removeprefix(LOCAL)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return _commit(name, revision)
+    # A merged folder has the record of the run that it came from, whose hash is not of these files.
+    if (folder / MODEL).is_dir():
+        if record := read_record(folder):
+            return record.weights_sha256
+        folder = folder / MODEL
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin"))
+    return {path.name: f"{path.stat().st_size} bytes, {path.stat().st_mtime_ns} ns" for path in files}
+
+
+def _commit(hub_id: str, revision: str | None) -> str | None:
+    """The commit that a revision of a model on the Hub is at: as the Hub says, or where it cannot be asked, the one
+    that was fetched last."""
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    try:
+        return HfApi().model_info(hub_id, revision=revision, timeout=10).sha
+    except (HTTPError, OSError, ValueError):
+        cached = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+        return Path(cached).parent.name if isinstance(cached, str) else None
 
 
 def _remember(folder: Path, request: dict[str, Any]) -> None:
@@ -204,5 +267,6 @@ def _remember(folder: Path, request: dict[str, Any]) -> None:
         before = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+    before["weights"] = before.get("weights") or request["weights"]  # not known then: not compared
     if differing := [name for name in request if before.get(name) != request[name]]:
         raise UsageError(f"{folder}: holds another evaluation ({', '.join(differing)} differ); choose another folder")
