@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.errors import TrainError
 from schemas.training import Proof
 from train.curve import Point
-from train.record import COMPLETE
+from train.record import COMPLETE, put
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -21,10 +21,16 @@ LINES = 20
 
 
 class Log:
-    """What happened at every optimizer step. Appends to log.jsonl, so a run that goes on keeps what came before."""
+    """What happened at every optimizer step. Appends to log.jsonl, so a run that goes on keeps what came before.
 
-    def __init__(self, path: Path, checkpoints: Path, proof: Proof, started: float, say: Say) -> None:
+    `writes`: whether it does; of several processes that share a run one alone, though all of them read.
+    """
+
+    def __init__(
+        self, path: Path, checkpoints: Path, proof: Proof, started: float, say: Say, *, writes: bool = True
+    ) -> None:
         self._path, self._checkpoints, self._proof, self._started, self._say = path, checkpoints, proof, started, say
+        self._writes = writes
         self.points: list[Point] = []
         self.resumed_at: tuple[int, ...] = ()
         self.seconds_to_first_step = 0.0
@@ -52,7 +58,8 @@ class Log:
             self.resumed_at += (step,)
         self._tokens_before = self.points[-1].tokens if self.points else 0
         lines = [{"resumed_at": at} for at in self.resumed_at] + [point._asdict() for point in self.points]
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        if self._writes:
+            put(self._path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
     def step(self, step: int, epoch: float, logs: dict[str, Any]) -> None:
         now = time.perf_counter()
@@ -69,8 +76,9 @@ class Log:
             seconds=self.seconds,
         )
         self.points.append(point)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(point._asdict()) + "\n")
+        if self._writes:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(point._asdict()) + "\n")
         total = self._proof.steps
         if step == 1 or step == total or step % max(1, total // LINES) == 0:
             left = (total - step) * self.seconds / max(1, step - (self.resumed_at[-1] if self.resumed_at else 0))

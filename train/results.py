@@ -42,7 +42,7 @@ def results_of(run: Path) -> Markup | None:
         *(_line(suite, line) for suite, its in lines_of(shown).items() for line in its),
     ]
     if more := len(report.figures) - len(shown):
-        lines += ["", f"{more:,} more figures, of other groups of these prompts and other measures, are in the report."]
+        lines += ["", f"Of other groups and measures, {more:,} more are in the report."]
     lines += ["", *(f"- {inline(note, 400)}" for note in report.notes)]
     return Markup("\n".join(lines).rstrip())
 

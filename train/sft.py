@@ -100,7 +100,7 @@ def _run(folder: Path, say: Say, started: float) -> RunRecord:
         if _is_main() and any(before):
             write_samples(folder, _samples(asked, before, [""] * len(asked)))
     trainer, seen = _trainer(folder, config, proof, encoded, model, tokenizer)
-    log = Log(folder / LOG, folder / CHECKPOINTS, proof, started, say if _is_main() else _nothing)
+    log = Log(folder / LOG, folder / CHECKPOINTS, proof, started, say if _is_main() else _nothing, writes=_is_main())
     trainer.add_callback(log.callback())
     checkpoint = last_checkpoint(folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

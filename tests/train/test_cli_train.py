@@ -184,10 +184,8 @@ def test_a_run_goes_on_with_the_options_that_it_was_begun_with_alone(release: Pa
     assert done.returncode == 0, done.stderr
     assert done.stderr.index("to train ") < done.stderr.index("steps ") < done.stderr.index("step 1/")
     assert read_config(out).release == "v1"
-    (out / "record.json").unlink()
     code, said = refusal(*words, "--epochs", "0.2", "--precision", "fp32", "--seed", 5, "--resume")
     assert (code, "begun with other options (seed, epochs)" in said) == (8, True), said
-    assert curate(*words, "--epochs", "0.1", "--precision", "fp32", "--resume").returncode == 0
     code, said = refusal(*words, "--epochs", "0.1", "--precision", "fp32", "--resume")
     assert (code, "is finished already" in said) == (8, True)
 

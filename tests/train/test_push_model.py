@@ -211,8 +211,8 @@ def test_an_evaluation_of_the_run_stands_on_the_card(hub: HubServer, run: Path) 
     asked = ModelAsked(name="first", kind="folder", max_tokens=64)
     figure = Compared(
         suite="held | out",
-        group="all",
-        measure="refused",
+        group="harmful",
+        measure="complied",
         better="lower",
         unit="share",
         made_by="a matcher",
@@ -227,7 +227,8 @@ def test_an_evaluation_of_the_run_stands_on_the_card(hub: HubServer, run: Path) 
     )
     train("push", run, MODEL)
     card = pushed(hub)["README.md"].decode()
-    assert "| held &#124; out | all | refused (a matcher) | – | 8 % (3-20) of 40 |" in card
+    assert "| held &#124; out | complied, harmful | – |" in card
+    assert "| a matcher |" in card
     assert "Not evaluated" not in card
     (run / "eval" / "report.json").write_text("{}")
     assert "report.json: not an evaluation" in refused("push", run, MODEL)

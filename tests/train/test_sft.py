@@ -177,7 +177,7 @@ def test_two_processes_train_each_row_once_an_epoch_however_the_rows_part(tmp_pa
     assert done.returncode == 0, done.stderr
     record = record_of(folder)
     assert record.processes == 2
-    assert record.steps == record.proof.steps
+    assert record.steps == record.proof.steps == (folder / "log.jsonl").read_text().count("\n")
     assert record.times_a_row == (2, 2)
 
 
