@@ -39,6 +39,15 @@ RETRIES = 5
 """Of a request that an endpoint failed or was too busy for. inspect waits 3, 6, 12, 24 and 48 s between: longer than
 the minute of a rate limit, and a server that is down is not waited for much longer."""
 
+_RAISED = {
+    "APIConnectionError": "no connection",
+    "AttemptTimeoutError": "no reply in time",
+    "RateLimitError": "too many requests",
+    "InternalServerError": "an error of the server",
+    "OpenAIResponseError": "a reply that is no chat completion; is base_url right?",
+}
+"""What inspect only names once it stops trying, in words."""
+
 
 class Options(Frozen):
     """How a model is asked."""
@@ -173,7 +182,7 @@ def _reason(error: str) -> str:
     if "Request:" in error:
         error = error.replace("\\n", "\n").rpartition("\n\n")[2]
     if raised := re.search(r"^RetryError\(.* raised (\w+)>", error):
-        return f"{raised[1]} at the last try"
+        return f"{_RAISED.get(raised[1], raised[1])}, at the last of its tries"
     return " ".join(error.split())[:200]
 
 
