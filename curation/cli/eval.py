@@ -209,9 +209,17 @@ def _how(project: Path, options: _Options, structure: str | None, endpoints: Seq
     from train.evaluation.run import Options
     from train.evaluation.structures import Measured
 
+    usual: int = Options.model_fields["timeout_seconds"].default
     rates = {
         "at_once": min((one.concurrency for one in endpoints), default=None),
-        "timeout_seconds": max((math.ceil(one.timeout_seconds) for one in endpoints), default=None),
+        # An endpoint's own default is for the short replies of `curate generate`.
+        "timeout_seconds": max(
+            (
+                math.ceil(one.timeout_seconds) if "timeout_seconds" in one.model_fields_set else usual
+                for one in endpoints
+            ),
+            default=None,
+        ),
     }
     return Options(
         system=options.system,
