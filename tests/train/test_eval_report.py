@@ -149,7 +149,7 @@ def test_a_card_tells_the_main_figures_of_every_suite_however_many_there_are(tmp
     measures = ["kept", "exact", "in order", "follows", "complied, harmful", "refused, hard benign"]
     rows = [line.split(" | ")[:2] for line in card.splitlines() if line.startswith("| set") and "measure" not in line]
     assert rows == [[f"| {suite}", measure] for suite in suites for measure in measures]
-    assert "360 more figures" in card
+    assert "360 more are in the report" in card
 
 
 def test_a_run_keeps_its_evaluation_where_another_of_fewer_prompts_is_made(tmp_path: Path) -> None:
