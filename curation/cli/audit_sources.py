@@ -273,6 +273,7 @@ def _origin_of(model: "Chosen") -> str:
 def _of_model(project: Path, name: str, options: "Options") -> Traces:
     from curation.cli.eval_models import choose
     from train.evaluation.local_model import open_model, prompt_of, say
+    from train.evaluation.run import LOCAL
 
     try:
         chosen = choose(project, name)
@@ -280,7 +281,7 @@ def _of_model(project: Path, name: str, options: "Options") -> Traces:
         raise UsageError(str(error).replace("no such folder", "no such file or folder", 1)) from None
     place = _place(project, chosen.name.replace("/", "--"), _origin_of(chosen), options)
     prompts = _prompts(options)
-    model = open_model(chosen.address.removeprefix("alttrain/"), chosen.revision)
+    model = open_model(chosen.address.removeprefix(LOCAL), chosen.revision)
     said: list[tuple[HeldOut, str]] = []
     for start in range(0, len(prompts), options.batch_size):
         batch = prompts[start : start + options.batch_size]

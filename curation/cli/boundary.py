@@ -13,12 +13,11 @@ from schemas.errors import UsageError
 from schemas.evaluation import Asked
 from schemas.example import Branch
 from schemas.training import Precision
+from train.evaluation.run import LOCAL
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-LOCAL = "alttrain/"
-"""How a model that this machine loads is addressed (train/evaluation/provider.py)."""
 UNDERSTANDING_TOKENS = 64
 """An understanding has 30 to 40, and the verdict that ends it has to be seen to begin."""
 ANSWERED_AT_ONCE = 4

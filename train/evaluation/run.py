@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 REQUEST, LOGS = "request.json", "logs"
 LOCAL = "alttrain/"
+"""How a model that this machine loads is addressed (train/evaluation/provider.py)."""
 RETRIES = 5
 """Of a request that an endpoint failed or was too busy for. inspect waits 3, 6, 12, 24 and 48 s between: longer than
 the minute of a rate limit, and a server that is down is not waited for much longer."""
