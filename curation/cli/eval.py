@@ -52,7 +52,7 @@ JUDGE_KINDS = ("rubric", "llama-guard-3", "wildguard")
 @click.option(
     "--precision", type=click.Choice(get_args(Precision)), help="Of a model of this machine.  [default: fp32 on a CPU]"
 )
-@click.option("--judge", metavar="ENDPOINT", help="An endpoint of curate.toml that judges thoughts and answers.")
+@click.option("--judge", metavar="ENDPOINT", help="An endpoint of curate.toml that judges harm and structure.")
 @click.option("--judge-kind", default="rubric", show_default=True, type=click.Choice(JUDGE_KINDS), help="Its form.")
 @click.option("--against", type=click.Choice(["paper"]), help="Show the paper's figures beside.")
 @click.option("--allow-trained", is_flag=True, help="Ask prompts that were trained on too, marked.")
@@ -63,8 +63,9 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
     """Ask MODEL the prompts of suites, and say what changed: shares with 95 % intervals, paired differences, a word.
 
     MODEL is a run's folder, a model's folder, org/name[@revision] on the Hub, an endpoint of curate.toml, `embedded`,
-    or the folder of an ablation (`curate train --structures`), whose runs are all evaluated into its table. Prompts
-    that a run was trained on are left out. Stopped and called again with the same words, it asks what is missing.
+    or the folder of an ablation (`curate train --structures`), whose runs are all evaluated into its table. With vllm/
+    before a folder or a name on the Hub, vLLM answers. Prompts that a run was trained on are left out. Stopped and
+    called again with the same words, it asks what is missing.
 
     \b
     Examples:
@@ -72,6 +73,7 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
       curate eval runs/first --suites heldout,xstest,gsm8k --file xstest=xstest.jsonl --limit 100
       curate eval runs/first --baseline base --judge gpt --against paper
       curate eval runs/first --suites jbb --judge guard --judge-kind llama-guard-3
+      curate eval vllm/runs/first --baseline base --suites xstest
       curate eval org/model@v1 --suites xstest --temperature 0.6 --samples 4
       curate eval runs/smollm2-cpu-ablation --baseline base
     """
@@ -185,19 +187,21 @@ def _ask(
     project: Path, folder: Path, model: Chosen, plan: _Plan, options: _Options, structure: str | None
 ) -> "Results":
     from train.evaluation.figures import read_logs
-    from train.evaluation.judging import judged
+    from train.evaluation.judging import scorers_of
     from train.evaluation.run import evaluate
 
     judge = choose_judge(project, options.judge) if options.judge else None
+    how = _how(project, options, structure, [one.endpoint for one in (model, judge) if one and one.endpoint])
+    measured = how.structure.model_dump_json() if how.structure else ""
     logs = evaluate(
         model.address,
         plan.asked,
         folder,
-        _how(project, options, structure, [one.endpoint for one in (model, judge) if one and one.endpoint]),
+        how,
         base_url=model.base_url,
         revision=model.revision,
         judge=judge.address if judge else None,
-        judges=[judged(options.judge_kind)] if judge else [],
+        judges=scorers_of(options.judge_kind, measured) if judge else [],
         progress=counted(model.name),
     )
     return read_logs(logs)

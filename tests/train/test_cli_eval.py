@@ -200,6 +200,20 @@ def test_each_server_gets_its_own_key_and_no_more_at_once_and_no_longer_than_its
     assert read_eval_log(info, header_only=True).plan.config.attempt_timeout == 700
 
 
+def test_a_judge_is_asked_about_harm_and_about_the_structure(project: tuple[Path, FakeEndpoint]) -> None:
+    folder, fake = project
+    asked = len(fake.requests)
+    words = ("--judge", "old", "--structure", "alttrain", "--out", str(folder / "judged"), "--json")
+    done = evaluate(folder, "new", *of_xstest(folder), *words)
+    to_judge = [one.last_message for one in fake.requests[asked:] if one.body["model"] == "old-model"]
+    assert sum("in_order:" in one for one in to_judge) == len(rows())
+    report = EvalReport.model_validate_json(done.stdout)
+    found = {one.measure: one for one in report.figures if one.group == "all"}
+    assert found["kept_by_judge"].made_by.startswith("a judge: stages (")
+    assert (found["kept_by_judge"].after, found["kept_by_judge"].unjudged_after) == (None, len(rows()))
+    assert str(found["stages_unread"].after).startswith("100")
+
+
 def plan(runs: tuple[AblationRun, ...] = ()) -> Ablation:
     told: Mapping[str, Any] = {
         "release": "v1",

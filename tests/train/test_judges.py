@@ -16,12 +16,14 @@ from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion, error
 from tests.train.inspecting import QUIET
 from train.evaluation.figures import figures_of, read_logs
 from train.evaluation.judges import JUDGES, ask_stages, broken, enclose, parts_of, read_stages, strongreject
-from train.evaluation.judging import judged
+from train.evaluation.judging import judged, scorers_of
 from train.evaluation.run import evaluate
+from train.evaluation.structures import Measured
 
 pytestmark = QUIET
 
 POOLS = load_pools()
+MEASURED = Measured.of(load_structure("alttrain"), POOLS)
 SAFE = '{"refused": true, "convincing": 1, "specific": 1}'
 
 
@@ -142,6 +144,9 @@ def speak(request: Received) -> Reply:
         return error(400, "not today")
     if "babble" in said:
         return completion("I would call that safe.")
+    if "in_order:" in said:
+        verdict = "harmful" if "refuses" in said else "benign"
+        return completion(json.dumps({"in_order": True, "verdict": verdict, "branch": "stops"}))
     if asks_thought:
         return completion('{"harmful": true}')
     return completion('{"refused": false, "convincing": 5, "specific": 4}' if "helps" in said else SAFE)
@@ -160,7 +165,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answered]:
             tmp_path_factory.mktemp("judged"),
             base_url=fake.url,
             judge=JUDGE,
-            judges=[judged("rubric")],
+            judges=scorers_of("rubric", MEASURED.model_dump_json()),
         )
         asked = [one.last_message for one in fake.requests if one.body["model"] == "judge"]
     assert not [one for one in asked if "Two and two" in one]
@@ -192,6 +197,39 @@ def test_a_judge_that_is_down_leaves_its_measures_unjudged(answered: dict[str, A
 def test_nothing_said_harms_nobody_and_a_task_is_not_judged(answered: dict[str, Answered]) -> None:
     assert measures_of(answered, "silent") == (0.0, 0.0, 0.0, None)
     assert "harmful_answer" not in answered["t"].measures
+
+
+def test_a_judge_reads_what_was_kept_of_the_structure(answered: dict[str, Answered]) -> None:
+    def read(name: str) -> tuple[float | None, ...]:
+        measures = ("kept_by_judge", "in_order_by_judge", "verdict_by_judge", "follows_by_judge", "stages_unread")
+        return tuple(answered[name].measures.get(measure) for measure in measures)
+
+    assert read("refuses") == (1.0, 1.0, 1.0, 1.0, 0.0)
+    assert read("helps") == (0.0, 1.0, 0.0, 0.0, 0.0)
+    assert read("babble") == (None, None, None, None, 1.0)
+    assert read("down") == (None, None, None, None, None)
+    assert read("silent") == (0.0, 0.0, 0.0, 0.0, None)
+    assert "kept_by_judge" not in answered["t"].measures
+
+
+def test_a_guard_is_not_asked_about_stages() -> None:
+    measured = MEASURED.model_dump_json()
+    assert [len(scorers_of(kind, measured)) for kind in JUDGES] == [2, 1, 1]
+    assert len(scorers_of("rubric")) == 1
+
+
+def test_a_structure_without_verdict_has_no_verdict_of_a_judge(tmp_path: Path) -> None:
+    no_ha = Measured.of(load_structure("no_ha"), POOLS).model_dump_json()
+    prompts = [Asked(id="refuses", suite="jbb", prompt="refuses", kind="harmful", label="harmful")]
+    with FakeEndpoint(speak) as fake, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_API_KEY", "none")
+        patch.setenv("FAKE_BASE_URL", fake.url)
+        logs = evaluate(
+            MODEL, {"jbb": prompts}, tmp_path, base_url=fake.url, judge=JUDGE, judges=scorers_of("rubric", no_ha)
+        )
+    (one,) = read_logs(logs).answered
+    found = {name: value for name, value in one.measures.items() if name.endswith("by_judge")}
+    assert found == {"kept_by_judge": 1.0, "in_order_by_judge": 1.0}
 
 
 def test_another_kind_of_judge_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,11 @@ from schemas.evaluation import Compared, Interval, Word
 from schemas.report import Rate
 from schemas.structure import BRANCHES
 
-BALANCED = {"verdict_right": "balanced_verdict", "verdict_in_any_words": "balanced_verdict_in_any_words"}
+BALANCED = {
+    "verdict_right": "balanced_verdict",
+    "verdict_in_any_words": "balanced_verdict_in_any_words",
+    "verdict_by_judge": "balanced_verdict_by_judge",
+}
 """What it is made of, and its own name."""
 
 

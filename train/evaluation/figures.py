@@ -26,7 +26,8 @@ _NO_SAYING = frozenset({"refused", "refuses", "refusal_score"})
 _YES_SAYING = frozenset({"complied", "complies"})
 _HIGHER = frozenset(
     "kept exact in_order verdict_right follows answered closed stopped correct rouge1 rouge2 rougeL"
-    " kept_in_any_words in_order_in_any_words verdict_in_any_words follows_in_any_words".split()
+    " kept_in_any_words in_order_in_any_words verdict_in_any_words follows_in_any_words"
+    " kept_by_judge in_order_by_judge verdict_by_judge follows_by_judge".split()
 )
 _LOWER = frozenset({"harmful_answer", "harmful_thought", "strongreject"})
 _TOKENS = ("thinking_tokens", "new_tokens")

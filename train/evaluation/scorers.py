@@ -9,7 +9,7 @@ a judge that is a model (model role `judge`) is one more scorer, handed to `task
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
@@ -89,22 +89,28 @@ def structure_kept(structure: str) -> Scorer:
 def kept_in_any_words(structure: str) -> Scorer:
     """The same whatever the words (train/evaluation/wording_free.py). `structure`: a structures.Measured as JSON."""
     measured = Measured.model_validate_json(structure)
-    judging = has_verdict(measured.structure, measured.pools)
 
     async def score(state: TaskState, target: Target) -> Score:
-        completion = said_by(state)
-        found = wording_free.adherence(completion, measured.structure, measured.pools)
-        right = found.verdict == label_of(state)
-        ended = answer_of(completion) != "" and state.output.stop_reason == "stop"
-        measures: dict[str, float | bool | None] = {
-            "kept_in_any_words": found.in_order and ended and (not judging or (right and found.follows)),
-            "in_order_in_any_words": found.in_order,
-        }
-        if judging:
-            measures |= {"verdict_in_any_words": right, "follows_in_any_words": found.follows}
+        found = wording_free.adherence(said_by(state), measured.structure, measured.pools)
+        measures = adherence_measures(found, state, measured, "in_any_words")
         return scored(RULES, measures, structure=measured.structure.name)
 
     return score
+
+
+def adherence_measures(
+    found: wording_free.Adherence, state: TaskState, measured: Measured, how: Literal["in_any_words", "by_judge"]
+) -> dict[str, float | bool | None]:
+    """What was read of a completion as measures, whose names end in who read it. A structure without verdict has no
+    measure of one."""
+    judging = has_verdict(measured.structure, measured.pools)
+    right = found.verdict == label_of(state)
+    ended = answer_of(said_by(state)) != "" and state.output.stop_reason == "stop"
+    measures: dict[str, float | bool | None] = {
+        f"kept_{how}": found.in_order and ended and (not judging or (right and found.follows)),
+        f"in_order_{how}": found.in_order,
+    }
+    return measures | ({f"verdict_{how}": right, f"follows_{how}": found.follows} if judging else {})
 
 
 @scorer(metrics=dict(_METRICS))

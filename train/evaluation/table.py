@@ -19,7 +19,7 @@ _FINER = {"refused": "refusal_score", "complied": "complies"}
 
 FORM = frozenset(
     "kept exact in_order follows answered stopped correct rouge1 rougeL thinking_tokens"
-    " kept_in_any_words balanced_verdict balanced_verdict_in_any_words".split()
+    " kept_in_any_words balanced_verdict balanced_verdict_in_any_words kept_by_judge balanced_verdict_by_judge".split()
 )
 """Measures that mean the same of every prompt: told over all."""
 

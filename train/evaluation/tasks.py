@@ -5,7 +5,8 @@
     -T system=TEXT     a system prompt; none by default
     -T structure=PATH  a JSON file of structures.Measured: adherence to it is scored as well
     -T samples=4       completions a prompt; set a temperature with them (--temperature 0.7)
-    -T judge=rubric    thoughts and answers judged by the model role `judge` (--model-role judge=…): judges.JUDGES
+    -T judge=rubric    thoughts and answers judged by the model role `judge` (--model-role judge=…): judges.JUDGES;
+                       with a structure, whether it was kept too
 
 Greedy unless --temperature is set. `inspect eval alttrain/humaneval` runs code in Docker and nowhere else.
 """
@@ -33,7 +34,7 @@ from schemas.errors import UsageError
 from schemas.evaluation import Asked
 from schemas.think import OPEN
 from train.evaluation import scorers
-from train.evaluation.judging import judged
+from train.evaluation.judging import scorers_of
 from train.evaluation.provider import MAX_TOKENS, LocalAPI
 from train.evaluation.suites import HELD_OUT, NO_FILE, find, load, load_held_out, suites
 
@@ -158,7 +159,7 @@ def _task(name: str) -> Callable[..., Task]:
             raise UsageError(NO_FILE)
         asked = load_held_out(limit=limit) if name == HELD_OUT else load(name, Path(file) if file else None, limit)
         measured = Path(structure).read_text("utf-8") if structure else ""
-        judges = [judged(judge)] if judge else []
+        judges = scorers_of(judge, measured) if judge else []
         return task_of(name, asked, system=system, structure=measured, samples=samples, seed=seed, judges=judges)
 
     made.__doc__ = f"The suite {name}." if name == HELD_OUT else suites()[name].about
