@@ -103,6 +103,15 @@ class FakeEndpoint:
             def do_POST(self) -> None:
                 fake._answer(self)
 
+            def do_GET(self) -> None:
+                """Of whatever: a list with nothing in it, as a server that serves no model would answer."""
+                body = b'{"object": "list", "data": []}'
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
             def log_message(self, *_: Any) -> None:
                 pass
 

@@ -279,6 +279,8 @@ def _of_model(project: Path, name: str, options: "Options") -> Traces:
         chosen = choose(project, name)
     except UsageError as error:
         raise UsageError(str(error).replace("no such folder", "no such file or folder", 1)) from None
+    if not chosen.address.startswith(LOCAL):
+        raise UsageError(f"{name}: a server is audited as an endpoint; name it in curate.toml, and then by its name")
     place = _place(project, chosen.name.replace("/", "--"), _origin_of(chosen), options)
     prompts = _prompts(options)
     model = open_model(chosen.address.removeprefix(LOCAL), chosen.revision)

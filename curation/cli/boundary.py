@@ -69,7 +69,7 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
     options = Options(**asked)
     chosen = choose(project, model)
     if not chosen.address.startswith(LOCAL):
-        raise UsageError(f"{model}: an endpoint tells no log-probabilities of given words; name a model to load here")
+        raise UsageError(f"{model}: a server tells no log-probabilities of given words; name a model to load here")
     prompts = _prompts(options, chosen)
     if not prompts:
         raise UsageError(f"{options.suite}: no prompt is left to ask; the run trained on all of them")

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,9 +14,13 @@ from schemas.errors import KeyRefused, TrainError, UsageError
 from schemas.evaluation import Asked
 from schemas.settings import EMBEDDED, Endpoint
 from schemas.training import RunRecord
+from train.evaluation.run import LOCAL, VLLM
 
 BASE = "base"
 """As --baseline: the model that MODEL's run began from."""
+
+SERVER = "VLLM_BASE_URL"
+"""Where inspect finds a vLLM server that is running, and this command too."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 
@@ -39,15 +44,18 @@ class Chosen(NamedTuple):
 
 
 def choose(project: Path, name: str) -> Chosen:
-    """A run's folder, a model's folder, an endpoint of curate.toml, 'embedded', or org/name[@revision] on the Hub.
+    """A run's folder, a model's folder, an endpoint of curate.toml, 'embedded', or org/name[@revision] on the Hub; or
+    'vllm/' before a folder or a name on the Hub.
 
     Raises UsageError where it is none of them or a folder of something else, TrainError for a run that is not finished,
-    KeyRefused for an endpoint whose key is not set. A model that this machine loads needs the extra `train`: UsageError
-    where it is not installed.
+    KeyRefused for an endpoint whose key is not set. A model that this machine loads needs the extra `train`, one for
+    vLLM needs vLLM or a server of it: UsageError where that is not there.
     """
     endpoints = _endpoints(project)
     if name in endpoints:
         return _endpoint(name, endpoints[name])
+    if name.startswith(VLLM):
+        return _with_vllm(name, _local(project, name.removeprefix(VLLM)))
     if local := _local(project, name):
         require("train")
         return local
@@ -62,11 +70,38 @@ def _local(project: Path, name: str) -> Chosen | None:
     if name == EMBEDDED:
         from curation.cli.train.run import model_path
 
-        return Chosen("SmolLM2-135M-Instruct", "folder", f"alttrain/{model_path(EMBEDDED)}")
+        return Chosen("SmolLM2-135M-Instruct", "folder", f"{LOCAL}{model_path(EMBEDDED)}")
     if _HUB_ID.fullmatch(name):
         hub_id, _, revision = name.partition("@")
-        return Chosen(hub_id, "hub", f"alttrain/{hub_id}", revision=revision or None)
+        return Chosen(hub_id, "hub", f"{LOCAL}{hub_id}", revision=revision or None)
     return None
+
+
+def _with_vllm(name: str, local: Chosen | None) -> Chosen:
+    """The same model, served by vLLM: by the server at VLLM_BASE_URL, or by one that inspect starts here."""
+    if local is None:
+        raise UsageError(f"{name}: after {VLLM} stands a folder of a run or model, or org/name on the Hub")
+    server = os.environ.get(SERVER, "").strip() or None
+    if server is None and find_spec("vllm") is None:
+        raise UsageError(
+            f"{name}: vLLM is not here: pip install vllm on a machine with a GPU, or set {SERVER} to a server"
+        )
+    place = local.address.removeprefix(LOCAL)
+    if local.kind == "folder":
+        from train.record import MODEL
+
+        folder = Path(place).expanduser().resolve()  # as a server that was started elsewhere knows it
+        place = str(folder / MODEL if (folder / MODEL).is_dir() else folder)
+    address, revision = f"{VLLM}{place}", local.revision
+    require("train")
+    from train.loading import base_of_adapter, is_adapter
+
+    if is_adapter(place, name, local.revision):
+        # So inspect names an adapter, with its own revision; what is left is the base's.
+        adapter = f"{place}@{local.revision}" if local.revision else place
+        address = f"{VLLM}{base_of_adapter(place, name, local.revision)}:{adapter}"
+        revision = local.record.config.model_revision if local.record else None
+    return local._replace(name=f"{VLLM}{local.name}", address=address, base_url=server, revision=revision)
 
 
 def choose_base(model: Chosen) -> Chosen:
@@ -78,7 +113,8 @@ def choose_base(model: Chosen) -> Chosen:
     config = model.record.config
     name, on_hub = base_of(config)
     kind: Literal["folder", "hub"] = "hub" if on_hub and not Path(config.model_path).is_dir() else "folder"
-    return Chosen(name, kind, f"alttrain/{config.model_path}", revision=config.model_revision)
+    base = Chosen(name, kind, f"{LOCAL}{config.model_path}", revision=config.model_revision)
+    return _with_vllm(f"{VLLM}{name}", base) if model.address.startswith(VLLM) else base
 
 
 def prompts_of(suite: str, file: Path | None) -> list[Asked]:
@@ -129,10 +165,10 @@ def _folder(folder: Path) -> Chosen:
         record = read_record(folder)
         if record is None:
             raise TrainError(f"{folder}: the run is not finished; go on with it by `curate train … --resume`")
-        return Chosen(name, "folder", f"alttrain/{folder}", folder=folder, is_run=True, record=record)
+        return Chosen(name, "folder", f"{LOCAL}{folder}", folder=folder, is_run=True, record=record)
     _require_model(folder)
     record = read_record(folder) if has_record else None
-    return Chosen(name, "folder", f"alttrain/{folder}", folder=folder, record=record)
+    return Chosen(name, "folder", f"{LOCAL}{folder}", folder=folder, record=record)
 
 
 def _require_model(folder: Path) -> None:

@@ -59,7 +59,7 @@ def test_every_prompt_gets_a_lean_and_no_file_holds_a_prompt(folder: Path) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["far"], "an endpoint tells no log-probabilities"),
+        (["far"], "a server tells no log-probabilities"),
         (["tiny", "--suite", "nothing"], "nothing"),
         (["tiny", "--file", "absent.jsonl"], "absent.jsonl"),
         (["tiny", "--suite", "heldout", "--file", "xstest.jsonl"], "reads no file"),

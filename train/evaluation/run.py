@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 REQUEST, LOGS = "request.json", "logs"
 LOCAL = "alttrain/"
 """How a model that this machine loads is addressed (train/evaluation/provider.py)."""
+VLLM = "vllm/"
+"""How one that vLLM serves is: a folder or Hub id, or BASE:ADAPTER."""
 RETRIES = 5
 """Of a request that an endpoint failed or was too busy for. inspect waits 3, 6, 12, 24 and 48 s between: longer than
 the minute of a rate limit, and a server that is down is not waited for much longer."""
 
+_DTYPES: "Mapping[Precision | None, str]" = {"fp32": "float32", "bf16": "bfloat16"}
+"""As vLLM calls them."""
 _RAISED = {
     "APIConnectionError": "no connection",
     "AttemptTimeoutError": "no reply in time",
@@ -83,8 +87,9 @@ def evaluate(
 
     `model`: as inspect names it: 'alttrain/FOLDER' or 'alttrain/org/name' for a model of this machine or the Hub,
     'openai-api/NAME/MODEL' with `base_url` for any OpenAI-compatible endpoint (its key in NAME_API_KEY), 'vllm/MODEL'
-    for vLLM. `judge`: the same for the model role `judge`, which `judges` may ask. `progress`: takes a suite, its
-    answers so far, those of earlier calls among them, and how many it has in all.
+    or 'vllm/BASE:ADAPTER' for vLLM: the server at `base_url`, or one that inspect starts. `judge`: the same for the
+    model role `judge`, which `judges` may ask. `progress`: takes a suite, its answers so far, those of earlier calls
+    among them, and how many it has in all.
 
     Raises UsageError where nothing is left to ask or the folder holds another evaluation, or one of other weights;
     TrainError for a model that cannot be asked; EndpointError, with the commonest reason, where some prompts got no
@@ -106,9 +111,12 @@ def evaluate(
     from train.evaluation.tasks import task_of
 
     local = model.startswith(LOCAL)
-    settings: dict[str, Any] = (
-        {"batch_size": options.batch_size, "revision": revision, "precision": options.precision} if local else {}
-    )
+    settings: dict[str, Any] = {}
+    if local:
+        settings = {"batch_size": options.batch_size, "revision": revision, "precision": options.precision}
+    elif model.startswith(VLLM) and base_url is None:
+        # Of the server that inspect starts, which would listen to the whole network.
+        settings = {"host": "127.0.0.1", "revision": revision, "dtype": _DTYPES.get(options.precision)}
     structure = options.structure.model_dump_json() if options.structure else ""
     logs = folder / LOGS
     before = answered_before(logs) if progress and logs.exists() else {}
@@ -238,9 +246,12 @@ def _request(
 def weights_of(model: str, revision: str | None = None) -> str | dict[str, str] | None:
     """What tells a model's weights from others of the same name without reading them: of a run its record's hash, of
     another folder its files by size and time, of the Hub the commit. None: nothing does, as of an endpoint."""
-    if not model.startswith(LOCAL):
+    if not model.startswith((LOCAL, VLLM)):
         return None
-    name = model.removeprefix(LOCAL)
+    name = model.partition("/")[2]
+    if model.startswith(VLLM) and ":" in name:
+        name, _, at = name.partition(":")[2].partition("@")
+        revision = at or None
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return _commit(name, revision)
