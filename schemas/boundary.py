@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from schemas.evaluation import AskedKind, Interval
 from schemas.example import Branch, Frozen
 from schemas.report import Rate
+from schemas.training import Precision
 
 
 class Lean(Frozen):
@@ -66,3 +67,7 @@ class Boundary(Frozen):
     difference: Interval | None = Field(
         default=None, description="AUROC of the model less that of the probe, on the same prompts"
     )
+    revision: str | None = Field(default=None, description="of a model on the Hub, as asked for")
+    weights_sha256: str | None = Field(default=None, description="of a run's model")
+    precision: Precision | None = Field(default=None, description="that its log-probabilities were reckoned in")
+    versions: Mapping[str, str] = {}

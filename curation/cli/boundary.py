@@ -8,6 +8,7 @@ import click
 from curation.cli.eval_models import Chosen, choose, prompts_of
 from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
+from curation.cli.versions import versions
 from schemas.boundary import Boundary
 from schemas.errors import UsageError
 from schemas.evaluation import Asked
@@ -133,6 +134,10 @@ def _measure(project: Path, model: Chosen, prompts: list[Asked], options: Option
         probe=separate(by_words),
         probe_rows=probe.rows,
         difference=difference(leans, by_words),
+        revision=model.revision,
+        weights_sha256=model.record.weights_sha256 if model.record else None,
+        precision=local.precision,
+        versions=versions(),
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / "boundary.json").write_text(found.model_dump_json(indent=2) + "\n", "utf-8")

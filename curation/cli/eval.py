@@ -1,10 +1,9 @@
 """`curate eval MODEL`: what a model does with prompts, beside what another one does with the same."""
 
 import math
-import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -16,6 +15,7 @@ from curation.cli.eval_table import parts
 from curation.cli.extras import require
 from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
+from curation.cli.versions import versions
 from schemas.ablation import ABLATION
 from schemas.errors import UsageError
 from schemas.evaluation import Answered, Asked, Beside, EvalReport, ModelAsked
@@ -275,7 +275,7 @@ def _evaluate(
         trained_prompts=plan.marked,
         figures=figures,
         notes=(*plan.notes, *unanswered, *notes_of(figures), *(chance if words >= 10 else [])),
-        versions=_versions(),
+        versions=versions(),
         seconds=time.perf_counter() - started,
     )
     if options.against:
@@ -327,18 +327,6 @@ def _asked_as(model: Chosen, options: _Options, structure: str | None) -> ModelA
         precision=options.precision,
         structure=structure,
     )
-
-
-def _versions() -> Mapping[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": sys.version.split()[0]}
-    for name in ("alttrain", "inspect-ai", "torch", "transformers"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # an endpoint needs no torch
-            continue
-    return found
 
 
 def _evaluate_ablation(project: Path, folder: Path, options: _Options) -> None:

@@ -46,6 +46,8 @@ def test_every_prompt_gets_a_lean_and_no_file_holds_a_prompt(folder: Path) -> No
     told = Boundary.model_validate_json(found.stdout)
     assert (told.student.harmful, told.student.benign, told.probe_rows) == (2, 2, 256)
     assert told.difference is not None
+    assert told.precision == "fp32"
+    assert {"python", "alttrain", "torch", "transformers"} <= told.versions.keys()
     out = folder / "evals" / "tiny" / "boundary"
     leans = [Lean.model_validate_json(line) for line in (out / "leans.jsonl").read_text().splitlines()]
     assert [(one.id, one.label) for one in leans] == [

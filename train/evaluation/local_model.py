@@ -41,6 +41,7 @@ class LocalModel(NamedTuple):
     tokenizer: "PreTrainedTokenizerBase"
     form: Form
     stop_ids: frozenset[int]
+    precision: Precision
 
 
 def open_model(name: str, revision: str | None = None, precision: Precision | None = None) -> LocalModel:
@@ -72,7 +73,7 @@ def open_model(name: str, revision: str | None = None, precision: Precision | No
     model = model.to("cuda" if device.kind == "cuda" else "cpu").eval()
     known = {*stops_of(model.generation_config.eos_token_id if model.generation_config else None, name)}
     form = form_of(tokenizer, name, known)
-    return LocalModel(model, tokenizer, form, frozenset({form.stop_id, *known}))
+    return LocalModel(model, tokenizer, form, frozenset({form.stop_id, *known}), "bf16" if bf16 else "fp32")
 
 
 def prompt_of(local: LocalModel, messages: Sequence[Mapping[str, str]], prefill: str = "") -> list[int]:
