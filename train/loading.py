@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ADAPTER = "adapter_config.json"
+CONFIG = "config.json"
 
 _ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _NAMED = 3
@@ -182,9 +183,12 @@ def _without_report_of_random_weights() -> Iterator[None]:
 
 
 def _require_there(place: str, name: str) -> None:
-    """A folder that is gone is not asked for on the Hub."""
-    if (Path(place).is_absolute() or place.startswith((".", "~")) or place.count("/") > 1) and not Path(place).exists():
+    """A folder that is gone is not asked for on the Hub, and one that holds no model is told as that."""
+    folder = Path(place)
+    if (folder.is_absolute() or place.startswith((".", "~")) or place.count("/") > 1) and not folder.exists():
         raise TrainError(f"model {name}: its folder {place} is not there; bring it back, or take another model")
+    if folder.is_dir() and not any((folder / file).exists() for file in (CONFIG, ADAPTER)):
+        raise TrainError(f"model {name}: the folder {place} holds no model, which has a {CONFIG} or an {ADAPTER}")
 
 
 def _require_weights(name: str, how: str, faulty: Sequence[str]) -> None:

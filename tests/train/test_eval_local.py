@@ -155,6 +155,12 @@ def test_a_model_with_code_of_its_own_or_without_all_weights_is_not_asked(folder
         open_model(str(change(folder, tmp_path / "torn", "model.safetensors", b"")))
 
 
+def test_a_folder_without_a_model_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(TrainError, match=r"holds no model, which has a config.json or an adapter_config.json$"):
+        open_model(str(tmp_path))
+
+
 def test_an_adapter_without_its_model_is_one_line_that_names_that_model(folder: Path, tmp_path: Path) -> None:
     gone = {"peft_type": "LORA", "base_model_name_or_path": str(tmp_path / "gone")}
     with pytest.raises(TrainError, match=f"{tmp_path / 'gone'} is not there"):

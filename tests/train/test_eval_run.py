@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,19 @@ def test_a_server_that_hangs_is_waited_for_no_longer_than_asked(tmp_path: Path) 
     with FakeEndpoint([HANG]) as fake, pytest.raises(EndpointError, match="no reply in time"):
         evaluate(MODEL, {"jbb": [asked("a", suite="jbb")]}, tmp_path, Options(timeout_seconds=1), base_url=fake.url)
     assert len(fake.requests) == 1
+
+
+def test_a_server_of_this_machine_that_was_not_started_is_told_at_once_unless_nothing_is_left_to_ask(
+    tmp_path: Path,
+) -> None:
+    prompts = {"jbb": [asked("a", suite="jbb")]}
+    with FakeEndpoint([completion(REFUSAL)]) as fake:
+        evaluate(MODEL, prompts, tmp_path / "asked", base_url=fake.url)
+    evaluate(MODEL, prompts, tmp_path / "asked", base_url=fake.url)
+    started = time.monotonic()
+    with pytest.raises(EndpointError, match=r"no server listens there \(.*\); start it, or mend the address"):
+        evaluate(MODEL, prompts, tmp_path / "new", base_url=fake.url)
+    assert time.monotonic() - started < 3  # the first wait between two tries alone is as long
 
 
 def test_a_request_that_fails_is_tried_again_so_often_and_no_more(tmp_path: Path) -> None:

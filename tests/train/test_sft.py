@@ -215,6 +215,7 @@ def test_an_eos_that_is_not_the_templates_stop_token_is_refused_unless_the_model
     tokenizer = AutoTokenizer.from_pretrained(str(model))
     stop, tokenizer.eos_token = tokenizer.eos_token_id, "<|endoftext|>"
     tokenizer.save_pretrained(str(tmp_path / "model"))
+    shutil.copy(model / "config.json", tmp_path / "model")
     folder = make_run(tmp_path / "run", tmp_path / "model")
     with pytest.raises(TrainError, match=r"ends an answer with .* but inference stops at '<\|endoftext\|>'"):
         run(folder, say=quiet)

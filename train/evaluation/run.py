@@ -13,10 +13,12 @@ Stopped at any time and called again with the same words, it asks what is missin
 import hashlib
 import json
 import re
+import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -119,7 +121,9 @@ def evaluate(
         settings = {"host": "127.0.0.1", "revision": revision, "dtype": _DTYPES.get(options.precision)}
     structure = options.structure.model_dump_json() if options.structure else ""
     logs = folder / LOGS
-    before = answered_before(logs) if progress and logs.exists() else {}
+    before = answered_before(logs) if logs.exists() else {}
+    if base_url and any(before.get(suite, 0) < len(its) * options.samples for suite, its in suites.items()):
+        _require_listening(base_url)
     tasks = [
         task_of(
             suite,
@@ -171,6 +175,18 @@ def evaluate(
     if not finished:
         raise _unanswered(model, logs)
     return logs
+
+
+def _require_listening(base_url: str) -> None:
+    """Of this machine only: elsewhere a proxy may stand between. Each prompt would wait out all its tries, two minutes,
+    for a server that was never started."""
+    url = urlsplit(base_url)
+    if url.hostname not in ("localhost", "127.0.0.1", "::1"):
+        return
+    try:
+        socket.create_connection((url.hostname, url.port or 80), timeout=5).close()
+    except OSError as error:
+        raise EndpointError(f"{base_url}: no server listens there ({error}); start it, or mend the address") from None
 
 
 def _unanswered(model: str, logs: Path) -> EndpointError:
