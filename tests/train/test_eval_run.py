@@ -215,7 +215,8 @@ def test_ctrl_c_is_passed_on_and_what_was_answered_is_kept(tmp_path: Path) -> No
             signal.signal(signal.SIGINT, before_it)
         before = len(fake.requests)
         assert len(read_logs(evaluate(MODEL, prompts, tmp_path, options, base_url=fake.url)).answered) == 12
-    assert len(fake.requests) - before <= 12 - before + 2  # at most those that were under way are asked again
+    # At most those that were under way are asked again, twice as many as requests at once.
+    assert len(fake.requests) - before <= 12 - before + 4
 
 
 def test_another_evaluation_does_not_go_into_the_same_folder(tmp_path: Path) -> None:
