@@ -33,13 +33,18 @@ def _name_of_a_variable(name: str | None) -> str | None:
 
 
 def _url_without_secrets(url: str | None) -> str | None:
-    if url is None:
-        return None
+    return None if url is None else url_without_secrets(url)
+
+
+def url_without_secrets(url: str) -> str:
+    """A server's address, without a slash at its end. Raises ValueError where it is none, or could hold a secret."""
     parts = urlsplit(url)
     if parts.username or parts.password:
         raise ValueError("credentials inside a URL would end up in logs: name the variable that holds the key instead")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not an http(s) URL")
+    if parts.port == 0:  # to read it raises ValueError where it is no number, or too large a one
+        raise ValueError("port 0 is no server's")
     if parts.query or parts.fragment:
         raise ValueError("a URL with a query or fragment is not a base URL (and a key in it would end up in logs)")
     return url.rstrip("/")

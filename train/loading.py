@@ -75,7 +75,7 @@ def tokenizer_at(place: str, name: str, revision: str | None = None) -> "PreTrai
     that can be loaded."""
     from transformers import AutoTokenizer
 
-    _require_there(place, name)
+    require_there(place, name)
     with _one_line(name, "its tokenizer cannot be loaded"):
         # None, the default, would ask at the terminal whether to run code that lies beside the tokenizer.
         return AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=False)
@@ -89,7 +89,7 @@ def model_at(place: str, name: str, revision: str | None = None, **settings: Any
     """
     from transformers import AutoModelForCausalLM
 
-    _require_there(place, name)
+    require_there(place, name)
     with _one_line(name, "cannot be loaded"), _without_report_of_random_weights():
         model, found = AutoModelForCausalLM.from_pretrained(
             place,
@@ -182,8 +182,9 @@ def _without_report_of_random_weights() -> Iterator[None]:
         logger.removeFilter(is_other)
 
 
-def _require_there(place: str, name: str) -> None:
-    """A folder that is gone is not asked for on the Hub, and one that holds no model is told as that."""
+def require_there(place: str, name: str) -> None:
+    """Raises TrainError where `place`, a folder or a Hub id, is a folder that is gone, which would be asked for on the
+    Hub, or one that holds no model."""
     folder = Path(place)
     if (folder.is_absolute() or place.startswith((".", "~")) or place.count("/") > 1) and not folder.exists():
         raise TrainError(f"model {name}: its folder {place} is not there; bring it back, or take another model")

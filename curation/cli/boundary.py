@@ -135,7 +135,7 @@ def _measure(project: Path, model: Chosen, prompts: list[Asked], options: Option
         probe_rows=probe.rows,
         difference=difference(leans, by_words),
         revision=model.revision,
-        weights_sha256=model.record.weights_sha256 if model.record else None,
+        weights_sha256=model.record.weights_sha256 if model.is_run and model.record else None,
         precision=local.precision,
         versions=versions(),
     )

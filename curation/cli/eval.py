@@ -87,6 +87,8 @@ def command(project: Path, /, model: str, **asked: Any) -> None:
             return
     chosen = choose(project, model)
     baseline = _baseline(project, options.baseline, chosen)
+    if options.precision and chosen.base_url and (baseline is None or baseline.base_url):
+        raise UsageError(f"--precision {options.precision}: a server reckons as it was started; leave it out")
     plan = _plan(project, options, [chosen, *([baseline] if baseline else [])])
     out = options.out or project / "evals" / chosen.name.replace("/", "--")
     structure = _structure_of(options, chosen)
@@ -142,6 +144,7 @@ def _baseline(project: Path, name: str | None, model: Chosen) -> Chosen | None:
 def _plan(project: Path, options: _Options, models: Sequence[Chosen]) -> _Plan:
     """The suites' prompts less those that any of these models trained on. Raises UsageError or SourceError."""
     from train.evaluation.contamination import Trained, decontaminate, trained_in
+    from train.evaluation.run import VLLM
     from train.evaluation.suites import draw
 
     files = _files(options.files)
@@ -159,6 +162,8 @@ def _plan(project: Path, options: _Options, models: Sequence[Chosen]) -> _Plan:
                 f"{name}: {found:,} of {len(everything):,} prompts {done}: a run saw them, their family or source"
             )
         plan.asked[name] = draw(kept, options.limit)
+    if running := [one.name for one in models if one.base_url and one.address.startswith(VLLM)]:
+        plan.notes.append(f"{' and '.join(running)}: answered by a server that was running; its weights are as it says")
     unknown = [one.name for one in models if one.record is None]
     if unknown:
         plan.notes.append(f"nothing says what {' and '.join(unknown)} trained on: prompts of these suites may be in it")
@@ -188,7 +193,7 @@ def _ask(
 ) -> "Results":
     from train.evaluation.figures import read_logs
     from train.evaluation.judging import scorers_of
-    from train.evaluation.run import evaluate
+    from train.evaluation.run import VLLM, evaluate
 
     judge = choose_judge(project, options.judge) if options.judge else None
     how = _how(project, options, structure, [one.endpoint for one in (model, judge) if one and one.endpoint])
@@ -199,8 +204,9 @@ def _ask(
         folder,
         how,
         base_url=model.base_url,
-        revision=model.revision,
+        revision=model.served_revision if model.address.startswith(VLLM) else model.revision,
         judge=judge.address if judge else None,
+        judge_url=judge.base_url if judge else None,
         judges=scorers_of(options.judge_kind, measured) if judge else [],
         progress=counted(model.name),
     )
@@ -319,12 +325,13 @@ def _asked_as(model: Chosen, options: _Options, structure: str | None) -> ModelA
         name=model.name,
         kind=model.kind,
         revision=model.revision,
-        weights_sha256=model.record.weights_sha256 if model.record else None,
+        # A merged folder has the record of the run that it came from, whose hash is not of its files.
+        weights_sha256=model.record.weights_sha256 if model.is_run and model.record else None,
         temperature=options.temperature,
         samples=options.samples,
         max_tokens=options.max_tokens,
         system=options.system or None,
-        precision=options.precision,
+        precision=None if model.base_url else options.precision,
         structure=structure,
     )
 

@@ -12,7 +12,7 @@ from curation.cli.project import SETTINGS_FILE, load_settings
 from schemas.ablation import ABLATION
 from schemas.errors import KeyRefused, TrainError, UsageError
 from schemas.evaluation import Asked
-from schemas.settings import EMBEDDED, Endpoint
+from schemas.settings import EMBEDDED, Endpoint, url_without_secrets
 from schemas.training import RunRecord
 from train.evaluation.run import LOCAL, VLLM
 
@@ -39,6 +39,8 @@ class Chosen(NamedTuple):
     """What the model was trained on; None: nothing says."""
     base_url: str | None = None
     revision: str | None = None
+    served_revision: str | None = None
+    """Of the weights that vLLM is started with: of an adapter its base's."""
     endpoint: Endpoint | None = None
     """Its settings in curate.toml."""
 
@@ -79,29 +81,43 @@ def _local(project: Path, name: str) -> Chosen | None:
 
 def _with_vllm(name: str, local: Chosen | None) -> Chosen:
     """The same model, served by vLLM: by the server at VLLM_BASE_URL, or by one that inspect starts here."""
-    if local is None:
+    if local is None or name == VLLM:
         raise UsageError(f"{name}: after {VLLM} stands a folder of a run or model, or org/name on the Hub")
-    server = os.environ.get(SERVER, "").strip() or None
+    server = _server()
     if server is None and find_spec("vllm") is None:
         raise UsageError(
             f"{name}: vLLM is not here: pip install vllm on a machine with a GPU, or set {SERVER} to a server"
         )
+    require("train")
+    from train.loading import base_of_adapter, is_adapter, require_there
+    from train.record import MODEL
+
     place = local.address.removeprefix(LOCAL)
     if local.kind == "folder":
-        from train.record import MODEL
-
         folder = Path(place).expanduser().resolve()  # as a server that was started elsewhere knows it
         place = str(folder / MODEL if (folder / MODEL).is_dir() else folder)
-    address, revision = f"{VLLM}{place}", local.revision
-    require("train")
-    from train.loading import base_of_adapter, is_adapter
-
+    require_there(place, name)
+    served, base_revision = place, local.revision
     if is_adapter(place, name, local.revision):
-        # So inspect names an adapter, with its own revision; what is left is the base's.
-        adapter = f"{place}@{local.revision}" if local.revision else place
-        address = f"{VLLM}{base_of_adapter(place, name, local.revision)}:{adapter}"
-        revision = local.record.config.model_revision if local.record else None
-    return local._replace(name=f"{VLLM}{local.name}", address=address, base_url=server, revision=revision)
+        base = base_of_adapter(place, name, local.revision)
+        served = f"{base}:{place}@{local.revision}" if local.revision else f"{base}:{place}"
+        base_revision = local.record.config.model_revision if local.record else None
+        place += base
+    if ":" in place:  # by which inspect would part a base from its adapter
+        raise UsageError(f"{name}: vLLM is told a model without ':' in its name; move the folder, or make a link to it")
+    if server and local.revision:
+        raise UsageError(f"{name}: the server at {SERVER} serves the revision that it was started with; leave it out")
+    return local._replace(
+        name=f"{VLLM}{local.name}", address=f"{VLLM}{served}", base_url=server, served_revision=base_revision
+    )
+
+
+def _server() -> str | None:
+    """Raises UsageError where VLLM_BASE_URL is no address. It is not repeated: it may hold a password."""
+    try:
+        return url_without_secrets(url) if (url := os.environ.get(SERVER, "").strip()) else None
+    except ValueError as error:
+        raise UsageError(f"{SERVER}: {error}; such as http://127.0.0.1:8000/v1") from None
 
 
 def choose_base(model: Chosen) -> Chosen:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-_TOLD = ("alttrain", "inspect-ai", "torch", "transformers")
+_TOLD = ("alttrain", "inspect-ai", "peft", "torch", "transformers", "vllm")
 
 
 def versions() -> Mapping[str, str]:

@@ -140,11 +140,6 @@ def test_a_model_reckons_in_the_precision_that_was_asked_for(folder: Path, local
     assert open_model(str(folder), precision="fp32").model.dtype == local.model.dtype == torch.float32
 
 
-def test_a_folder_that_is_no_model_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match="cannot be loaded"):
-        open_model(str(tmp_path))
-
-
 def test_a_model_with_code_of_its_own_or_without_all_weights_is_not_asked(folder: Path, tmp_path: Path) -> None:
     own = {"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}
     with pytest.raises(TrainError, match="comes with code of its own"):

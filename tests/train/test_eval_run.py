@@ -1,5 +1,6 @@
 """An evaluation end to end: what an endpoint says to prompts, judged, as figures; bad completions; resuming."""
 
+import gc
 import json
 import os
 import shutil
@@ -190,9 +191,9 @@ def test_killed_it_goes_on_and_asks_no_finished_prompt_again(tmp_path: Path) -> 
         results = read_logs(logs)
         again = [request.last_message for request in fake.requests[before:]]
     assert len(results.answered) == 12
-    # Eight had been asked; two of these may still have been under way.
+    # Eight had been asked; four of these, twice as many as requests at once, may still have been under way.
     assert len(again) == len(set(again))
-    assert 4 <= len(again) <= 6
+    assert 4 <= len(again) <= 8
     assert told == [("jbb", count, 12) for count in range(13 - len(again), 13)]
 
 
@@ -283,7 +284,11 @@ def test_a_server_of_this_machine_that_was_not_started_is_told_at_once_unless_no
     started = time.monotonic()
     with pytest.raises(EndpointError, match=r"no server listens there \(.*\); start it, or mend the address"):
         evaluate(MODEL, prompts, tmp_path / "new", base_url=fake.url)
+    with FakeEndpoint([completion(REFUSAL)]) as up, pytest.raises(EndpointError, match="no server listens there"):
+        evaluate(MODEL, prompts, tmp_path / "new", base_url=up.url, judge="openai-api/fake/j", judge_url=fake.url)
     assert time.monotonic() - started < 3  # the first wait between two tries alone is as long
+    with FakeEndpoint([completion(REFUSAL)]) as up:  # at another address: what never began is no other evaluation
+        evaluate(MODEL, prompts, tmp_path / "new", base_url=up.url)
 
 
 def test_a_request_that_fails_is_tried_again_so_often_and_no_more(tmp_path: Path) -> None:
@@ -294,6 +299,13 @@ def test_a_request_that_fails_is_tried_again_so_often_and_no_more(tmp_path: Path
         logs = evaluate(MODEL, {"jbb": [asked("a", suite="jbb")]}, tmp_path, base_url=fake.url)
     (info,) = list_eval_logs(str(logs))
     assert read_eval_log(info, header_only=True).plan.config.max_retries == RETRIES
+
+
+def test_garbage_is_collected_as_before_once_all_is_asked(tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    with FakeEndpoint([error(400, "no")]) as fake, pytest.raises(EndpointError):
+        evaluate(MODEL, {"jbb": [asked("a", suite="jbb")]}, tmp_path, base_url=fake.url)
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
 
 
 def test_nothing_to_ask_and_samples_without_temperature_are_refused(tmp_path: Path) -> None:
@@ -329,5 +341,5 @@ def test_nor_on_this_machine_when_inspect_is_told_to(tmp_path: Path, monkeypatch
 
 
 def test_an_endpoint_without_a_key_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="KEYLESS_API_KEY"):
-        evaluate("openai-api/keyless/m", {"jbb": [asked("a", suite="jbb")]}, tmp_path, base_url="http://127.0.0.1:1/v1")
+    with FakeEndpoint([]) as fake, pytest.raises(UsageError, match="KEYLESS_API_KEY"):
+        evaluate("openai-api/keyless/m", {"jbb": [asked("a", suite="jbb")]}, tmp_path, base_url=fake.url)

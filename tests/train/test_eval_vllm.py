@@ -4,7 +4,11 @@ vLLM itself is not run: a server on loopback answers what inspect's own provider
 """
 
 import json
-from collections.abc import Iterator
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from curation.cli import curate
 from curation.cli.eval_models import SERVER, choose, choose_base
-from schemas.errors import UsageError
+from schemas.errors import EndpointError, TrainError, UsageError
 from schemas.evaluation import EvalReport
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion
 from tests.train import tiny
@@ -54,6 +58,8 @@ def finished(folder: Path, model: Path, *, adapter: bool) -> Path:
     if adapter:
         config = {"base_model_name_or_path": str(model), "peft_type": "LORA", "r": 8}
         (folder / "model" / "adapter_config.json").write_text(json.dumps(config))
+    else:
+        shutil.copy(model / "config.json", folder / "model")
     told = record(name=folder.name, model_path=str(model), model_revision=None, trained_families=())
     write(folder / RECORD, told)
     write_lines(folder / ROWS, [])
@@ -91,6 +97,122 @@ def test_a_run_of_all_weights_is_asked_as_a_folder(tmp_path: Path, model: Path, 
     assert choose_base(chosen).address == f"vllm/{model.resolve()}"
 
 
+FAKE_VLLM = """#!{python}
+import json, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+words = sys.argv[1:]
+with open({started!r}, "a") as file:
+    file.write(json.dumps(words) + "\\n")
+if "--fail" in {how!r}:
+    sys.exit("no GPU")
+def said(word):
+    return words[words.index(word) + 1]
+class Handler(BaseHTTPRequestHandler):
+    def answer(self, body):
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        self.answer(b'{{"object": "list", "data": []}}')
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        loads = self.path.endswith("load_lora_adapter")
+        self.answer((b"{{}}" if "--enable-lora" in words else b"") if loads else {reply!r})
+    def log_message(self, *_):
+        pass
+HTTPServer((said("--host"), int(said("--port"))), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def fake_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
+    """Puts a program `vllm` on the path, that notes how it is started and serves. `how`: '--fail' and it ends."""
+    started = tmp_path / "started.jsonl"
+
+    def make(how: str = "") -> Path:
+        folder = tmp_path / "installed"
+        folder.mkdir()
+        (folder / "vllm.py").write_text("")
+        program = folder / "vllm"
+        reply = completion("I'm sorry, but I can't help with that.").body
+        program.write_text(FAKE_VLLM.format(python=sys.executable, started=str(started), how=how, reply=reply))
+        program.chmod(0o755)
+        monkeypatch.syspath_prepend(str(folder))
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.delenv(SERVER, raising=False)
+        return started
+
+    yield make
+    sys.modules.pop("vllm", None)
+
+
+def test_a_server_is_started_for_each_model_on_this_machine_alone_and_ended_after_it(
+    tmp_path: Path, model: Path, fake_vllm: Callable[[str], Path]
+) -> None:
+    started = fake_vllm("")
+    run = finished(tmp_path / "runs" / "first", model, adapter=True)
+    done = evaluate(tmp_path, f"vllm/{run}", "--baseline", "base", "--precision", "bf16")
+    assert done.exit_code == 0, done.exception
+    base, adapter = [json.loads(line) for line in started.read_text().splitlines()]
+    for words in (base, adapter):
+        assert words[:4] == ["serve", str(model.resolve()), "--host", "127.0.0.1"]
+        assert words[words.index("--dtype") + 1] == "bfloat16"
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", int(words[words.index("--port") + 1])), timeout=1)
+    assert "--enable-lora" not in base
+    assert "--enable-lora" in adapter
+    assert EvalReport.model_validate_json(done.stdout).model.precision == "bf16"
+
+
+def test_a_server_that_does_not_start_is_started_once_and_told_in_one_line(
+    tmp_path: Path, model: Path, fake_vllm: Callable[[str], Path]
+) -> None:
+    started = fake_vllm("--fail")
+    told = evaluate(tmp_path, f"vllm/{model}").exception
+    assert isinstance(told, EndpointError)
+    assert "Failed to start vLLM server: Server process exited unexpectedly with code 1." in str(told)
+    assert "\n" not in str(told)
+    assert len(started.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:sekret@127.0.0.1:1/v1", "127.0.0.1:1/v1", "http://127.0.0.1:99999/v1", "http://[::1/v1"]
+)
+def test_an_address_that_is_none_or_holds_a_secret_is_refused_and_not_repeated(
+    url: str, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SERVER, url)
+    told = evaluate(tmp_path, f"vllm/{model}").exception
+    assert isinstance(told, UsageError)
+    assert str(told).startswith("VLLM_BASE_URL: ")
+    assert "sekret" not in str(told)
+
+
+def test_what_a_running_server_decides_itself_is_not_asked_of_it(
+    tmp_path: Path, model: Path, server: FakeEndpoint
+) -> None:
+    refused = evaluate(tmp_path, f"vllm/{model}", "--precision", "bf16")
+    assert "--precision bf16: a server reckons as it was started" in str(refused.exception)
+    done = evaluate(tmp_path, f"vllm/{model}")
+    notes = EvalReport.model_validate_json(done.stdout).notes
+    assert any("vllm/base: answered by a server that was running; its weights are as it says" in one for one in notes)
+
+
+def test_a_name_that_inspect_would_part_in_two_is_refused(tmp_path: Path, model: Path, server: FakeEndpoint) -> None:
+    odd = tmp_path / "a:b"
+    shutil.copytree(model, odd)
+    with pytest.raises(UsageError, match="a model without ':' in its name; move the folder"):
+        choose(tmp_path, f"vllm/{odd}")
+    for name in ("vllm/", "vllm/nothing"):
+        with pytest.raises(UsageError, match="after vllm/ stands a folder"):
+            choose(tmp_path, name)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TrainError, match="holds no model"):
+        choose(tmp_path, f"vllm/{tmp_path / 'empty'}")
+
+
 def test_other_weights_of_the_same_name_are_told_apart(tmp_path: Path, model: Path) -> None:
     before = weights_of(f"vllm/{model}")
     assert before
@@ -105,12 +227,6 @@ def test_without_vllm_and_without_a_server_of_it_one_line_says_so(
     told = str(evaluate(tmp_path, f"vllm/{model}").exception)
     assert "vLLM is not here: pip install vllm on a machine with a GPU, or set VLLM_BASE_URL to a server" in told
     assert "\n" not in told
-
-
-def test_what_is_no_model_is_refused_as_such(tmp_path: Path, server: FakeEndpoint) -> None:
-    with pytest.raises(UsageError, match="vllm/nothing: after vllm/ stands a folder of a run or model, or org/name"):
-        choose(tmp_path, "vllm/nothing")
-    assert not server.requests
 
 
 @pytest.mark.parametrize("command", ["audit", "boundary"])

@@ -2,7 +2,7 @@
 
 notes_of(figures)
 ["refused, complied: the refusal matcher (precision 85 %, recall 69 % on 61 labelled replies)",
- "jbb: of 7 of 100 prompts no harmful answer could be judged"]
+ "jbb: not judged of 7 of 100 prompts: harmful answer, strongreject"]
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,23 @@ def notes_of(figures: Sequence[Compared]) -> list[str]:
         if "(" in one.made_by:
             by.setdefault(one.made_by, []).append(one.measure.replace("_", " "))
     notes = [f"{', '.join(dict.fromkeys(names))}: {judge}" for judge, names in by.items()]
+    for (suite, whose, unjudged, total), names in _unjudged(figures).items():
+        notes.append(f"{suite}: not judged{whose} of {unjudged:,} of {total:,} prompts: {', '.join(names)}")
+    return notes
+
+
+def _unjudged(figures: Sequence[Compared]) -> dict[tuple[str, str, int, int], list[str]]:
+    """By suite, ' before' or '', and how many of how many prompts: the measures of which too many were not judged.
+
+    What tells how many replies could not be read has no value where there was none to read: that is no lack.
+    """
+    found: dict[tuple[str, str, int, int], list[str]] = {}
     for one in figures:
         for whose, unjudged, figure in (
             ("", one.unjudged_after, one.after),
             (" before", one.unjudged_before, one.before),
         ):
             total = unjudged + (figure.n if figure else 0)
-            if one.group == "all" and unjudged > UNJUDGED_SHARE * total:
-                name = one.measure.replace("_", " ")
-                notes.append(f"{one.suite}: of {unjudged:,} of {total:,} prompts no {name} could be judged{whose}")
-    return notes
+            if one.group == "all" and unjudged > UNJUDGED_SHARE * total and not one.measure.endswith("_unread"):
+                found.setdefault((one.suite, whose, unjudged, total), []).append(one.measure.replace("_", " "))
+    return found

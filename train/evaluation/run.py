@@ -35,6 +35,8 @@ from train.record import MODEL, put, read_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from inspect_ai._util.error import PrerequisiteError
+    from inspect_ai.model import Model
     from inspect_ai.scorer import Scorer
 
 REQUEST, LOGS = "request.json", "logs"
@@ -46,7 +48,7 @@ RETRIES = 5
 """Of a request that an endpoint failed or was too busy for. inspect waits 3, 6, 12, 24 and 48 s between: longer than
 the minute of a rate limit, and a server that is down is not waited for much longer."""
 
-_DTYPES: "Mapping[Precision | None, str]" = {"fp32": "float32", "bf16": "bfloat16"}
+_DTYPES: "Mapping[Precision, str]" = {"fp32": "float32", "bf16": "bfloat16"}
 """As vLLM calls them."""
 _RAISED = {
     "APIConnectionError": "no connection",
@@ -84,6 +86,7 @@ def evaluate(
     base_url: str | None = None,
     revision: str | None = None,
     judge: str | None = None,
+    judge_url: str | None = None,
     judges: "Sequence[Scorer]" = (),
     progress: "Callable[[str, int, int], None] | None" = None,
 ) -> Path:
@@ -91,40 +94,35 @@ def evaluate(
 
     `model`: as inspect names it: 'alttrain/FOLDER' or 'alttrain/org/name' for a model of this machine or the Hub,
     'openai-api/NAME/MODEL' with `base_url` for any OpenAI-compatible endpoint (its key in NAME_API_KEY), 'vllm/MODEL'
-    or 'vllm/BASE:ADAPTER' for vLLM: the server at `base_url`, or one that inspect starts. `judge`: the same for the
-    model role `judge`, which `judges` may ask. `progress`: takes a suite, its answers so far, those of earlier calls
-    among them, and how many it has in all.
+    or 'vllm/BASE:ADAPTER' for vLLM: the server at `base_url`, or one that inspect starts, with `revision` of MODEL or
+    BASE. `judge`: the same for the model role `judge`, which `judges` may ask, and `judge_url` its address. `progress`:
+    takes a suite, its answers so far, those of earlier calls among them, and how many it has in all.
 
     Raises UsageError where nothing is left to ask or the folder holds another evaluation, or one of other weights;
-    TrainError for a model that cannot be asked; EndpointError, with the commonest reason, where some prompts got no
-    answer (what did is kept, and the same call goes on), KeyRefused where that is the key; KeyboardInterrupt after
-    Ctrl-C, with what was answered kept.
+    TrainError for a model that cannot be asked; EndpointError where a server of this machine does not listen or start,
+    and, with the commonest reason, where some prompts got no answer (what did is kept, and the same call goes on),
+    KeyRefused where that is the key; KeyboardInterrupt after Ctrl-C, with what was answered kept.
     """
     if not any(asked.values()):
         raise UsageError("nothing to ask: every prompt was left out, or no suite was named")
     if options.samples > 1 and options.temperature == 0:
         raise UsageError(f"{options.samples} samples at temperature 0 are one and the same; set a temperature")
     suites = {suite: list(prompts) for suite, prompts in asked.items() if prompts}
+    logs = folder / LOGS
+    before = answered_before(logs) if logs.exists() else {}
+    left = any(before.get(suite, 0) < len(its) * options.samples for suite, its in suites.items())
+    for url in (base_url, judge_url) if left else ():
+        _require_listening(url)
     _remember(folder, _request(model, suites, options, base_url, revision, judge, judges))
     from inspect_ai import eval_set
     from inspect_ai._util.error import PrerequisiteError
-    from inspect_ai.model import get_model
     from rich import get_console
 
     from train.evaluation import registered  # noqa: F401 (where the package is not installed, nothing else loads it)
     from train.evaluation.tasks import task_of
 
     local = model.startswith(LOCAL)
-    settings: dict[str, Any] = {}
-    if local:
-        settings = {"batch_size": options.batch_size, "revision": revision, "precision": options.precision}
-    elif model.startswith(VLLM) and base_url is None:
-        # Of the server that inspect starts, which would listen to the whole network.
-        settings = {"host": "127.0.0.1", "revision": revision, "dtype": _DTYPES.get(options.precision)}
     structure = options.structure.model_dump_json() if options.structure else ""
-    logs = folder / LOGS
-    before = answered_before(logs) if logs.exists() else {}
-    left = any(before.get(suite, 0) < len(its) * options.samples for suite, its in suites.items())
     tasks = [
         task_of(
             suite,
@@ -141,10 +139,9 @@ def evaluate(
         for suite, prompts in suites.items()
     ]
     at_once = 2 * options.batch_size if local else options.at_once
+    started_here = model.startswith(VLLM) and base_url is None
+    asks = _open(model, base_url, _settings(model, revision, options, started_here, left))
     try:
-        asks = get_model(model, base_url=base_url, memoize=False, **_given(settings))
-        if base_url and left:
-            _require_listening(base_url)
         # inspect's own last line would stand in the middle of our JSON
         with get_console().capture(), contextlib.nullcontext() if local else _collecting_less():
             finished, its = eval_set(
@@ -174,12 +171,45 @@ def evaluate(
                 ctl_server=False,
             )
     except PrerequisiteError as error:
-        raise UsageError(f"{model}: {' '.join(str(error.message).split())}") from None
+        raise _lacking(model, error) from None
+    finally:
+        if started_here:
+            asks.api.close()  # else it holds its memory, and serves the next adapter of the same base without LoRA
     if len(its) < len(tasks) or any(log.status == "cancelled" for log in its):
         raise KeyboardInterrupt  # inspect swallows it once what was answered is written
     if not finished:
         raise _unanswered(model, logs)
     return logs
+
+
+def _settings(model: str, revision: str | None, options: Options, started_here: bool, left: bool) -> dict[str, Any]:
+    """What inspect's provider of the model takes. `left`: whether anything is left to ask."""
+    if model.startswith(LOCAL):
+        return {"batch_size": options.batch_size, "revision": revision, "precision": options.precision}
+    if not started_here:
+        return {}
+    dtype = _DTYPES[options.precision] if options.precision else None
+    # inspect would have the server listen to the whole network, and start it anew for each prompt where it fails to.
+    return {"host": "127.0.0.1", "revision": revision, "dtype": dtype, "lazy_init": not left}
+
+
+def _open(model: str, base_url: str | None, settings: Mapping[str, Any]) -> "Model":
+    from inspect_ai._util.error import PrerequisiteError
+    from inspect_ai.model import get_model
+
+    try:
+        return get_model(model, base_url=base_url, memoize=False, **_given(settings))
+    except PrerequisiteError as error:
+        raise _lacking(model, error) from None
+    except RuntimeError as error:
+        if not model.startswith(VLLM):
+            raise
+        why = " ".join(str(error).partition("Try rerunning")[0].split())
+        raise EndpointError(f"{model}: {why} Run `vllm serve` by hand to see the reason") from None
+
+
+def _lacking(model: str, error: "PrerequisiteError") -> UsageError:
+    return UsageError(f"{model}: {' '.join(str(error.message).split())}")
 
 
 @contextlib.contextmanager
@@ -196,16 +226,17 @@ def _collecting_less() -> "Iterator[None]":
         gc.unfreeze()
 
 
-def _require_listening(base_url: str) -> None:
+def _require_listening(url: str | None) -> None:
     """Of this machine only: elsewhere a proxy may stand between. Each prompt would wait out all its tries, two minutes,
     for a server that was never started."""
-    url = urlsplit(base_url)
-    if url.hostname not in ("localhost", "127.0.0.1", "::1"):
+    parts = urlsplit(url or "")
+    if parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         return
     try:
-        socket.create_connection((url.hostname, url.port or 80), timeout=5).close()
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname, port), timeout=5).close()
     except OSError as error:
-        raise EndpointError(f"{base_url}: no server listens there ({error}); start it, or mend the address") from None
+        raise EndpointError(f"{url}: no server listens there ({error}); start it, or mend the address") from None
 
 
 def _unanswered(model: str, logs: Path) -> EndpointError:
@@ -269,7 +300,8 @@ def _request(
         "model": model,
         "revision": revision,
         "weights": weights_of(model, revision),
-        "base_url": base_url,
+        # A server of vLLM gets another port each time; what it serves has a name.
+        "base_url": None if model.startswith(VLLM) else base_url,
         "judge": judge,
         "judges": [{"name": registry_info(one).name} | registry_params(one) for one in judges],
         "suites": {suite: len(asked) for suite, asked in suites.items()},
