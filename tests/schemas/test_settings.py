@@ -30,6 +30,7 @@ def test_an_empty_file_gives_the_embedded_model_and_the_default_structure() -> N
         (GPT.replace("https://", "https://me:secret@"), "credentials inside a URL"),
         (GPT.replace("/v1", "/v1?key=secret"), "a key in it would end up in logs"),
         (GPT.replace("https:", "ftp:"), "not an http(s) URL"),
+        (GPT.replace("/v1", ":99999/v1"), "endpoints.gpt.base_url: Port out of range"),
         (GPT + "concurrency = 0", "curate.toml:4: endpoints.gpt.concurrency"),
         (GPT.replace("gpt", "embedded"), "the name is taken"),
         (GPT + 'key_env = "sk-secret-pasted"', "curate.toml:4: endpoints.gpt.key_env: not the name of an environment"),
