@@ -88,13 +88,15 @@ def _with_vllm(name: str, local: Chosen | None) -> Chosen:
         raise UsageError(
             f"{name}: vLLM is not here: pip install vllm on a machine with a GPU, or set {SERVER} to a server"
         )
+    if server and local.revision and name.endswith(f"@{local.revision}"):
+        raise UsageError(f"{name}: the server at {SERVER} serves the revision that it was started with; leave it out")
     require("train")
     from train.loading import base_of_adapter, is_adapter, require_there
     from train.record import MODEL
 
     place = local.address.removeprefix(LOCAL)
     if local.kind == "folder":
-        folder = Path(place).expanduser().resolve()  # as a server that was started elsewhere knows it
+        folder = Path(os.path.abspath(Path(place).expanduser()))  # as a server that was started elsewhere knows it
         place = str(folder / MODEL if (folder / MODEL).is_dir() else folder)
     require_there(place, name)
     served, base_revision = place, local.revision
@@ -105,10 +107,12 @@ def _with_vllm(name: str, local: Chosen | None) -> Chosen:
         place += base
     if ":" in place:  # by which inspect would part a base from its adapter
         raise UsageError(f"{name}: vLLM is told a model without ':' in its name; move the folder, or make a link to it")
-    if server and local.revision:
-        raise UsageError(f"{name}: the server at {SERVER} serves the revision that it was started with; leave it out")
     return local._replace(
-        name=f"{VLLM}{local.name}", address=f"{VLLM}{served}", base_url=server, served_revision=base_revision
+        name=f"{VLLM}{local.name}",
+        address=f"{VLLM}{served}",
+        base_url=server,
+        revision=None if server else local.revision,
+        served_revision=base_revision,
     )
 
 

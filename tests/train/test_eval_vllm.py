@@ -93,8 +93,10 @@ def test_a_run_is_asked_as_its_adapter_and_its_base_as_the_base(
 def test_a_run_of_all_weights_is_asked_as_a_folder(tmp_path: Path, model: Path, server: FakeEndpoint) -> None:
     run = finished(tmp_path / "full", model, adapter=False)
     chosen = choose(tmp_path, f"vllm/{run}")
-    assert chosen.address == f"vllm/{(run / 'model').resolve()}"
-    assert choose_base(chosen).address == f"vllm/{model.resolve()}"
+    assert chosen.address == f"vllm/{run / 'model'}"
+    assert choose_base(chosen).address == f"vllm/{model}"
+    write(run / RECORD, record(name="full", model_path=str(model), model_revision="v1", trained_families=()))
+    assert choose_base(choose(tmp_path, f"vllm/{run}")).revision is None, "the server's own"
 
 
 FAKE_VLLM = """#!{python}
@@ -195,6 +197,8 @@ def test_what_a_running_server_decides_itself_is_not_asked_of_it(
 ) -> None:
     refused = evaluate(tmp_path, f"vllm/{model}", "--precision", "bf16")
     assert "--precision bf16: a server reckons as it was started" in str(refused.exception)
+    with pytest.raises(UsageError, match="serves the revision that it was started with; leave it out"):
+        choose(tmp_path, "vllm/org/model@v1")
     done = evaluate(tmp_path, f"vllm/{model}")
     notes = EvalReport.model_validate_json(done.stdout).notes
     assert any("vllm/base: answered by a server that was running; its weights are as it says" in one for one in notes)
@@ -203,8 +207,10 @@ def test_what_a_running_server_decides_itself_is_not_asked_of_it(
 def test_a_name_that_inspect_would_part_in_two_is_refused(tmp_path: Path, model: Path, server: FakeEndpoint) -> None:
     odd = tmp_path / "a:b"
     shutil.copytree(model, odd)
-    with pytest.raises(UsageError, match="a model without ':' in its name; move the folder"):
+    with pytest.raises(UsageError, match="a model without ':' in its name; move the folder, or make a link"):
         choose(tmp_path, f"vllm/{odd}")
+    (tmp_path / "link").symlink_to(odd)
+    assert choose(tmp_path, f"vllm/{tmp_path / 'link'}").address == f"vllm/{tmp_path / 'link'}"
     for name in ("vllm/", "vllm/nothing"):
         with pytest.raises(UsageError, match="after vllm/ stands a folder"):
             choose(tmp_path, name)
