@@ -96,7 +96,8 @@ def _with_vllm(name: str, local: Chosen | None) -> Chosen:
 
     place = local.address.removeprefix(LOCAL)
     if local.kind == "folder":
-        folder = Path(os.path.abspath(Path(place).expanduser()))  # as a server that was started elsewhere knows it
+        # As a server that was started elsewhere knows it; a link may stand for a name that vLLM cannot be told.
+        folder = Path(os.path.abspath(Path(place).expanduser()))  # noqa: PTH100 (resolve() would follow the link)
         place = str(folder / MODEL if (folder / MODEL).is_dir() else folder)
     require_there(place, name)
     served, base_revision = place, local.revision
