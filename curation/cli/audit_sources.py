@@ -273,7 +273,7 @@ def _origin_of(model: "Chosen") -> str:
 def _of_model(project: Path, name: str, options: "Options") -> Traces:
     from curation.cli.eval_models import choose
     from train.evaluation.local_model import open_model, prompt_of, say
-    from train.evaluation.run import LOCAL
+    from train.evaluation.servers import LOCAL
 
     try:
         chosen = choose(project, name)

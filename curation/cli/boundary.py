@@ -14,7 +14,7 @@ from schemas.errors import UsageError
 from schemas.evaluation import Asked
 from schemas.example import Branch
 from schemas.training import Precision
-from train.evaluation.run import LOCAL
+from train.evaluation.servers import LOCAL
 
 if TYPE_CHECKING:
     from rich.table import Table

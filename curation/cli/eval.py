@@ -144,7 +144,7 @@ def _baseline(project: Path, name: str | None, model: Chosen) -> Chosen | None:
 def _plan(project: Path, options: _Options, models: Sequence[Chosen]) -> _Plan:
     """The suites' prompts less those that any of these models trained on. Raises UsageError or SourceError."""
     from train.evaluation.contamination import Trained, decontaminate, trained_in
-    from train.evaluation.run import VLLM
+    from train.evaluation.servers import VLLM
     from train.evaluation.suites import draw
 
     files = _files(options.files)
@@ -193,10 +193,11 @@ def _ask(
 ) -> "Results":
     from train.evaluation.figures import read_logs
     from train.evaluation.judging import scorers_of
-    from train.evaluation.run import VLLM, evaluate
+    from train.evaluation.run import evaluate
+    from train.evaluation.servers import VLLM
 
     judge = choose_judge(project, options.judge) if options.judge else None
-    how = _how(project, options, structure, [one.endpoint for one in (model, judge) if one and one.endpoint])
+    how = _how(project, options, structure, model.endpoint, judge.endpoint if judge else None)
     measured = how.structure.model_dump_json() if how.structure else ""
     logs = evaluate(
         model.address,
@@ -213,13 +214,16 @@ def _ask(
     return read_logs(logs)
 
 
-def _how(project: Path, options: _Options, structure: str | None, endpoints: Sequence[Endpoint]) -> "Options":
-    """`endpoints`: the model's and its judge's, whose requests inspect bounds alike: none gets more than it may."""
+def _how(
+    project: Path, options: _Options, structure: str | None, model: Endpoint | None, judge: Endpoint | None
+) -> "Options":
+    """With what the settings of both endpoints allow: inspect bounds their requests alike, so none gets too many."""
     from curation.structures import load_pools, load_structure
     from train.evaluation.run import Options
     from train.evaluation.structures import Measured
 
     usual: int = Options.model_fields["timeout_seconds"].default
+    endpoints = [one for one in (model, judge) if one]
     rates = {
         "at_once": min((one.concurrency for one in endpoints), default=None),
         # An endpoint's own default is for the short replies of `curate generate`.
@@ -230,6 +234,8 @@ def _how(project: Path, options: _Options, structure: str | None, endpoints: Seq
             ),
             default=None,
         ),
+        "requests_per_minute": model.requests_per_minute if model else None,
+        "judge_requests_per_minute": judge.requests_per_minute if judge else None,
     }
     return Options(
         system=options.system,

@@ -14,7 +14,7 @@ from schemas.errors import KeyRefused, TrainError, UsageError
 from schemas.evaluation import Asked
 from schemas.settings import EMBEDDED, Endpoint, url_without_secrets
 from schemas.training import RunRecord
-from train.evaluation.run import LOCAL, VLLM
+from train.evaluation.servers import LOCAL, VLLM
 
 BASE = "base"
 """As --baseline: the model that MODEL's run began from."""

@@ -1,5 +1,6 @@
 """`curate eval`: two models asked the same prompts, what is written, what is not, and the table of an ablation."""
 
+import itertools
 import json
 import subprocess
 import zipfile
@@ -212,6 +213,26 @@ def test_a_judge_is_asked_about_harm_and_about_the_structure(project: tuple[Path
     assert found["kept_by_judge"].made_by.startswith("a judge: stages (")
     assert (found["kept_by_judge"].after, found["kept_by_judge"].unjudged_after) == (None, len(rows()))
     assert str(found["stages_unread"].after).startswith("100")
+
+
+def test_no_more_requests_a_minute_go_out_than_the_settings_allow_in_any_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six in a second: 0.1 s apart is 600 a minute."""
+    (tmp_path / "xstest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
+    with FakeEndpoint([completion("No.")]) as model, FakeEndpoint([completion('{"harmful": false}')]) as judge:
+        toml = ""
+        for name, fake in (("m", model), ("j", judge)):
+            toml += f'[endpoints.{name}]\nbase_url = "{fake.url}"\nmodel = "{name}"\nrequests_per_minute = 600\n'
+        (tmp_path / "curate.toml").write_text(toml)
+        suites = ("--suites", "xstest,heldout", "--file", f"xstest={tmp_path / 'xstest.jsonl'}", "--limit", "4")
+        done = evaluate(tmp_path, "m", "--judge", "j", *suites)
+        assert done.exit_code == 0, done.exception
+    for fake in (model, judge):
+        arrived = sorted(one.arrived for one in fake.requests)
+        assert len(arrived) == 8
+        apart = [after - before for before, after in itertools.pairwise(arrived)]
+        assert min(apart) > 0.05, apart
 
 
 def plan(runs: tuple[AblationRun, ...] = ()) -> Ablation:

@@ -14,50 +14,35 @@ import contextlib
 import gc
 import hashlib
 import json
-import re
-import socket
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from schemas.errors import EndpointError, KeyRefused, UsageError
+from schemas.errors import UsageError
 from schemas.evaluation import Asked
 from schemas.example import Frozen
 from schemas.training import Precision
-from train.evaluation.figures import answered_before, errors_in
+from train.evaluation.figures import answered_before
+from train.evaluation.servers import LOCAL, VLLM, lacking, open_asked, pace, require_listening, unanswered
 from train.evaluation.structures import Measured
 from train.record import MODEL, put, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from inspect_ai._util.error import PrerequisiteError
-    from inspect_ai.model import Model
     from inspect_ai.scorer import Scorer
 
 REQUEST, LOGS = "request.json", "logs"
-LOCAL = "alttrain/"
-"""How a model that this machine loads is addressed (train/evaluation/provider.py)."""
-VLLM = "vllm/"
-"""How one that vLLM serves is: a folder or Hub id, or BASE:ADAPTER."""
 RETRIES = 5
 """Of a request that an endpoint failed or was too busy for. inspect waits 3, 6, 12, 24 and 48 s between: longer than
 the minute of a rate limit, and a server that is down is not waited for much longer."""
 
 _DTYPES: "Mapping[Precision, str]" = {"fp32": "float32", "bf16": "bfloat16"}
 """As vLLM calls them."""
-_RAISED = {
-    "APIConnectionError": "no connection",
-    "AttemptTimeoutError": "no reply in time",
-    "RateLimitError": "too many requests",
-    "InternalServerError": "an error of the server",
-    "OpenAIResponseError": "a reply that is no chat completion; is base_url right?",
-}
-"""What inspect only names once it stops trying, in words."""
+_HOW_FAST = {"at_once", "timeout_seconds", "requests_per_minute", "judge_requests_per_minute"}
+"""What may differ where an evaluation goes on."""
 
 
 class Options(Frozen):
@@ -75,6 +60,8 @@ class Options(Frozen):
     )
     at_once: int = Field(default=64, ge=1, description="requests to an endpoint")
     timeout_seconds: int = Field(default=600, ge=1, description="of one try; no other follows after so long")
+    requests_per_minute: int | None = Field(default=None, ge=1, description="to an endpoint; None: as many as it takes")
+    judge_requests_per_minute: int | None = Field(default=None, ge=1, description="to the judge")
 
 
 def evaluate(
@@ -112,7 +99,7 @@ def evaluate(
     before = answered_before(logs) if logs.exists() else {}
     left = any(before.get(suite, 0) < len(its) * options.samples for suite, its in suites.items())
     for url in (base_url, judge_url) if left else ():
-        _require_listening(url)
+        require_listening(url)
     _remember(folder, _request(model, suites, options, base_url, revision, judge, judges))
     from inspect_ai import eval_set
     from inspect_ai._util.error import PrerequisiteError
@@ -138,9 +125,12 @@ def evaluate(
         )
         for suite, prompts in suites.items()
     ]
-    at_once = 2 * options.batch_size if local else options.at_once
+    at_once = 2 * options.batch_size if local else _at_once(options)
     started_here = model.startswith(VLLM) and base_url is None
-    asks = _open(model, base_url, _settings(model, revision, options, started_here, left))
+    asks = open_asked(model, base_url, _settings(model, revision, options, started_here, left))
+    asked_judge = open_asked(judge, judge_url) if judge else None
+    pace(asks, options.requests_per_minute)
+    pace(asked_judge, options.judge_requests_per_minute)
     try:
         # inspect's own last line would stand in the middle of our JSON
         with get_console().capture(), contextlib.nullcontext() if local else _collecting_less():
@@ -148,7 +138,7 @@ def evaluate(
                 tasks,
                 log_dir=str(logs),
                 model=asks,
-                model_roles={"judge": judge} if judge else None,
+                model_roles={"judge": asked_judge} if asked_judge else None,
                 display="none",
                 log_level="error",
                 retry_attempts=1,  # in all: a prompt that fails is for the next call
@@ -171,14 +161,14 @@ def evaluate(
                 ctl_server=False,
             )
     except PrerequisiteError as error:
-        raise _lacking(model, error) from None
+        raise lacking(model, error) from None
     finally:
         if started_here:
             asks.api.close()  # else it holds its memory, and serves the next adapter of the same base without LoRA
     if len(its) < len(tasks) or any(log.status == "cancelled" for log in its):
         raise KeyboardInterrupt  # inspect swallows it once what was answered is written
     if not finished:
-        raise _unanswered(model, logs)
+        raise unanswered(model, logs)
     return logs
 
 
@@ -193,23 +183,10 @@ def _settings(model: str, revision: str | None, options: Options, started_here: 
     return {"host": "127.0.0.1", "revision": revision, "dtype": dtype, "lazy_init": not left}
 
 
-def _open(model: str, base_url: str | None, settings: Mapping[str, Any]) -> "Model":
-    from inspect_ai._util.error import PrerequisiteError
-    from inspect_ai.model import get_model
-
-    try:
-        return get_model(model, base_url=base_url, memoize=False, **_given(settings))
-    except PrerequisiteError as error:
-        raise _lacking(model, error) from None
-    except RuntimeError as error:
-        if not model.startswith(VLLM):
-            raise
-        why = " ".join(str(error).partition("Try rerunning")[0].split())
-        raise EndpointError(f"{model}: {why} Run `vllm serve` by hand to see the reason") from None
-
-
-def _lacking(model: str, error: "PrerequisiteError") -> UsageError:
-    return UsageError(f"{model}: {' '.join(str(error.message).split())}")
+def _at_once(options: Options) -> int:
+    """As many requests as may be under way: fewer where most of them would wait out their time for their turn."""
+    rates = [rate for rate in (options.requests_per_minute, options.judge_requests_per_minute) if rate]
+    return min([options.at_once, *(max(1, rate * options.timeout_seconds // 120) for rate in rates)])
 
 
 @contextlib.contextmanager
@@ -224,45 +201,6 @@ def _collecting_less() -> "Iterator[None]":
     finally:
         gc.set_threshold(*thresholds)
         gc.unfreeze()
-
-
-def _require_listening(url: str | None) -> None:
-    """Of this machine only: elsewhere a proxy may stand between. Each prompt would wait out all its tries, two minutes,
-    for a server that was never started."""
-    parts = urlsplit(url or "")
-    if parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        return
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname, port), timeout=5).close()
-    except OSError as error:
-        raise EndpointError(f"{url}: no server listens there ({error}); start it, or mend the address") from None
-
-
-def _unanswered(model: str, logs: Path) -> EndpointError:
-    """What failed most often, in one line."""
-    errors = errors_in(logs)
-    told = f"{model}: not every prompt was answered"
-    if not errors:
-        return EndpointError(f"{told}; see {logs}, and call again to go on")
-    reason, count = Counter(map(_reason, errors)).most_common(1)[0]
-    told += f" ({count:,} of {len(errors):,} errors: {reason})"
-    if re.search(r"\bError code: 40[13]\b", reason):
-        return KeyRefused(f"{told}; the server refuses the key: mend it, and call again to go on")
-    return EndpointError(f"{told}; see {logs}, and call again to go on")
-
-
-def _reason(error: str) -> str:
-    """Without the request, which inspect puts before some reasons: its prompt may be harmful, and each differs."""
-    if "Request:" in error:
-        error = error.replace("\\n", "\n").rpartition("\n\n")[2]
-    if raised := re.search(r"^RetryError\(.* raised (\w+)>", error):
-        return f"{_RAISED.get(raised[1], raised[1])}, at the last of its tries"
-    return " ".join(error.split())[:200]
-
-
-def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _counter(
@@ -306,7 +244,7 @@ def _request(
         "judges": [{"name": registry_info(one).name} | registry_params(one) for one in judges],
         "suites": {suite: len(asked) for suite, asked in suites.items()},
         "prompts_sha256": prompts,
-        "options": options.model_dump(mode="json", exclude={"at_once", "timeout_seconds"}),
+        "options": options.model_dump(mode="json", exclude=_HOW_FAST),
     }
 
 
