@@ -61,5 +61,5 @@ def test_who_judged_and_what_was_not_judged_is_noted() -> None:
     )
     assert notes_of(figures) == [
         "harmful answer: a judge (model m)",
-        "xstest: not judged of 2 of 20 prompts: harmful answer",
+        "xstest: 2 of 20 prompts have no figure of harmful answer",
     ]
