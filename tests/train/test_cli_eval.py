@@ -228,11 +228,24 @@ def test_no_more_requests_a_minute_go_out_than_the_settings_allow_in_any_suite(
         suites = ("--suites", "xstest,heldout", "--file", f"xstest={tmp_path / 'xstest.jsonl'}", "--limit", "4")
         done = evaluate(tmp_path, "m", "--judge", "j", *suites)
         assert done.exit_code == 0, done.exception
+        told = evaluate(tmp_path, "m", "--judge", "m", *suites, "--limit", "1", "--out", str(tmp_path / "itself"))
+        assert told.exit_code == 0, told.exception
+    assert len(model.requests) == 8 + 4, "an endpoint that judges itself has one rate"
     for fake in (model, judge):
         arrived = sorted(one.arrived for one in fake.requests)
-        assert len(arrived) == 8
         apart = [after - before for before, after in itertools.pairwise(arrived)]
         assert min(apart) > 0.05, apart
+
+
+def test_the_wait_for_its_turn_is_no_part_of_a_requests_time(tmp_path: Path) -> None:
+    (tmp_path / "xstest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()[:4]))
+    with FakeEndpoint([completion("No.")]) as model:
+        settings = "requests_per_minute = 60\ntimeout_seconds = 1\n"
+        toml = f'[endpoints.m]\nbase_url = "{model.url}"\nmodel = "m"\n{settings}'
+        (tmp_path / "curate.toml").write_text(toml)
+        done = evaluate(tmp_path, "m", *of_xstest(tmp_path))
+    assert done.exit_code == 0, done.exception
+    assert len(model.requests) == 4
 
 
 def plan(runs: tuple[AblationRun, ...] = ()) -> Ablation:

@@ -3,11 +3,15 @@
 vLLM itself is not run: a server on loopback answers what inspect's own provider for it asks.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from curation.cli.eval_models import SERVER, choose, choose_base
 from schemas.errors import EndpointError, TrainError, UsageError
 from schemas.evaluation import EvalReport
 from tests.fake_endpoint import FakeEndpoint, Received, Reply, completion
+from tests.project import CURATE
 from tests.train import tiny
 from tests.train.inspecting import QUIET
 from tests.train.records import record
@@ -100,13 +105,15 @@ def test_a_run_of_all_weights_is_asked_as_a_folder(tmp_path: Path, model: Path, 
 
 
 FAKE_VLLM = """#!{python}
-import json, sys
+import json, sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 words = sys.argv[1:]
 with open({started!r}, "a") as file:
     file.write(json.dumps(words) + "\\n")
 if "--fail" in {how!r}:
     sys.exit("no GPU")
+if "--slow" in {how!r}:
+    time.sleep(60)
 def said(word):
     return words[words.index(word) + 1]
 class Handler(BaseHTTPRequestHandler):
@@ -166,6 +173,43 @@ def test_a_server_is_started_for_each_model_on_this_machine_alone_and_ended_afte
     assert "--enable-lora" not in base
     assert "--enable-lora" in adapter
     assert EvalReport.model_validate_json(done.stdout).model.precision == "bf16"
+    again = evaluate(tmp_path, f"vllm/{run}", "--baseline", "base", "--precision", "bf16")
+    assert again.exit_code == 0, again.exception
+    assert len(started.read_text().splitlines()) == 2, "nothing was left to ask"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_is_ended_with_the_command_that_was_still_starting_it(
+    sent: signal.Signals, tmp_path: Path, model: Path, fake_vllm: Callable[[str], Path]
+) -> None:
+    started = fake_vllm("--slow")
+    path = f"{tmp_path / 'installed'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    words = [str(CURATE), "-C", str(tmp_path), "eval", f"vllm/{model}", "--limit", "1"]
+    # A process that was started in the background may have been told to ignore Ctrl-C.
+    command = subprocess.Popen(
+        words,
+        env=os.environ | {"PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while not started.exists():
+        time.sleep(0.05)
+        assert command.poll() is None
+    time.sleep(0.5)
+    command.send_signal(sent)
+    command.communicate(timeout=20)
+    assert command.returncode == 130
+    assert not _running(str(model))
+
+
+def _running(word: str) -> list[str]:
+    """Programs `vllm` that run with a word."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = place.read_bytes().decode("utf-8", "replace").split("\0")
+            found += [place.parent.name] if "serve" in words and word in words else []
+    return found
 
 
 def test_a_server_that_does_not_start_is_started_once_and_told_in_one_line(

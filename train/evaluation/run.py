@@ -14,6 +14,7 @@ import contextlib
 import gc
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +26,24 @@ from schemas.evaluation import Asked
 from schemas.example import Frozen
 from schemas.training import Precision
 from train.evaluation.figures import answered_before
-from train.evaluation.servers import LOCAL, VLLM, lacking, open_asked, pace, require_listening, unanswered
+from train.evaluation.servers import (
+    LOCAL,
+    VLLM,
+    lacking,
+    open_asked,
+    pace,
+    require_listening,
+    unanswered,
+    vllm_server,
+)
 from train.evaluation.structures import Measured
 from train.record import MODEL, put, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from inspect_ai.model import Model
     from inspect_ai.scorer import Scorer
 
 REQUEST, LOGS = "request.json", "logs"
@@ -125,15 +137,23 @@ def evaluate(
         )
         for suite, prompts in suites.items()
     ]
-    at_once = 2 * options.batch_size if local else _at_once(options)
+    at_once = 2 * options.batch_size if local else options.at_once
+    patience = None if local else options.timeout_seconds + _longest_wait(options)
     started_here = model.startswith(VLLM) and base_url is None
-    asks = open_asked(model, base_url, _settings(model, revision, options, started_here, left))
     asked_judge = open_asked(judge, judge_url) if judge else None
-    pace(asks, options.requests_per_minute)
-    pace(asked_judge, options.judge_requests_per_minute)
+    asks = open_asked(model, base_url, _settings(model, revision, options))
+    if judge == model:
+        pace([asks, asked_judge], options.requests_per_minute)
+    else:
+        pace([asks], options.requests_per_minute)
+        pace([asked_judge], options.judge_requests_per_minute)
     try:
         # inspect's own last line would stand in the middle of our JSON
-        with get_console().capture(), contextlib.nullcontext() if local else _collecting_less():
+        with (
+            get_console().capture(),
+            contextlib.nullcontext() if local else _collecting_less(),
+            _serving(asks, revision, options) if started_here and left else contextlib.nullcontext(),
+        ):
             finished, its = eval_set(
                 tasks,
                 log_dir=str(logs),
@@ -148,8 +168,8 @@ def evaluate(
                 max_samples=at_once if local else 2 * at_once,
                 max_connections=at_once,
                 max_retries=None if local else RETRIES,
-                timeout=None if local else options.timeout_seconds,  # inspect begins no other try after so long
-                attempt_timeout=None if local else options.timeout_seconds,
+                timeout=patience,  # inspect begins no other try after so long
+                attempt_timeout=patience,
                 fail_on_error=True,
                 continue_on_fail=True,  # the others are asked all the same, and the next call asks these again
                 log_model_api=False,
@@ -162,9 +182,6 @@ def evaluate(
             )
     except PrerequisiteError as error:
         raise lacking(model, error) from None
-    finally:
-        if started_here:
-            asks.api.close()  # else it holds its memory, and serves the next adapter of the same base without LoRA
     if len(its) < len(tasks) or any(log.status == "cancelled" for log in its):
         raise KeyboardInterrupt  # inspect swallows it once what was answered is written
     if not finished:
@@ -172,21 +189,21 @@ def evaluate(
     return logs
 
 
-def _settings(model: str, revision: str | None, options: Options, started_here: bool, left: bool) -> dict[str, Any]:
-    """What inspect's provider of the model takes. `left`: whether anything is left to ask."""
-    if model.startswith(LOCAL):
-        return {"batch_size": options.batch_size, "revision": revision, "precision": options.precision}
-    if not started_here:
+def _settings(model: str, revision: str | None, options: Options) -> dict[str, Any]:
+    """What inspect's provider of the model takes. inspect goes on with a log only where these are the same."""
+    if not model.startswith(LOCAL):
         return {}
-    dtype = _DTYPES[options.precision] if options.precision else None
-    # inspect would have the server listen to the whole network, and start it anew for each prompt where it fails to.
-    return {"host": "127.0.0.1", "revision": revision, "dtype": dtype, "lazy_init": not left}
+    return {"batch_size": options.batch_size, "revision": revision, "precision": options.precision}
 
 
-def _at_once(options: Options) -> int:
-    """As many requests as may be under way: fewer where most of them would wait out their time for their turn."""
+def _serving(model: "Model", revision: str | None, options: Options) -> "AbstractContextManager[None]":
+    return vllm_server(model, revision=revision, dtype=_DTYPES[options.precision] if options.precision else None)
+
+
+def _longest_wait(options: Options) -> int:
+    """Seconds that a request may wait for its turn, which are no part of the time that it may take."""
     rates = [rate for rate in (options.requests_per_minute, options.judge_requests_per_minute) if rate]
-    return min([options.at_once, *(max(1, rate * options.timeout_seconds // 120) for rate in rates)])
+    return max((math.ceil(60 * 2 * options.at_once / rate) for rate in rates), default=0)
 
 
 @contextlib.contextmanager

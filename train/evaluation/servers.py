@@ -1,15 +1,18 @@
 """The models that an evaluation asks, as inspect opens them, and what is said of a server that fails.
 
 model = open_asked("openai-api/mine/model", "http://127.0.0.1:8000/v1")
-pace(model, per_minute=60)
+pace([model], per_minute=60)
 """
 
 import asyncio
+import contextlib
 import re
+import signal
 import socket
+import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -33,11 +36,12 @@ _RAISED = {
     "OpenAIResponseError": "a reply that is no chat completion; is base_url right?",
 }
 """What inspect only names once it stops trying, in words."""
+_COLOURS = re.compile(r"\[/?(?:bold|blue|red|yellow|green|italic)\]")
 
 
 def open_asked(model: str, base_url: str | None = None, settings: Mapping[str, Any] | None = None) -> "Model":
     """`settings`: what inspect's provider of the model takes; None in it is left out. Raises UsageError where it lacks
-    something, TrainError for a model that cannot be loaded, EndpointError where vLLM does not start."""
+    something, TrainError for a model that cannot be loaded."""
     from inspect_ai._util.error import PrerequisiteError
     from inspect_ai.model import get_model
 
@@ -46,21 +50,62 @@ def open_asked(model: str, base_url: str | None = None, settings: Mapping[str, A
         return get_model(model, base_url=base_url, memoize=False, **given)
     except PrerequisiteError as error:
         raise lacking(model, error) from None
-    except RuntimeError as error:
-        if not model.startswith(VLLM):
-            raise
-        why = " ".join(str(error).partition("Try rerunning")[0].split())
-        raise EndpointError(f"{model}: {why} Run `vllm serve` by hand to see the reason") from None
 
 
 def lacking(model: str, error: "PrerequisiteError") -> UsageError:
-    """What inspect asks for, in one line."""
-    return UsageError(f"{model}: {' '.join(str(error.message).split())}")
+    """What inspect asks for, in one line and without its colours."""
+    return UsageError(f"{model}: {_COLOURS.sub('', ' '.join(str(error.message).split()))}")
 
 
-def pace(model: "Model | None", per_minute: int | None) -> None:
-    """Lets requests to a model go out one by one, retries too, so many a minute: inspect itself knows no such limit."""
-    if model is None or per_minute is None:
+@contextlib.contextmanager
+def vllm_server(model: "Model", **options: str | None) -> Iterator[None]:
+    """Starts the server of a model of vLLM, and ends it, whatever happens: it holds a GPU's memory, and would serve the
+    next adapter of the same base without LoRA. `options`: of `vllm serve`; None is left out.
+
+    inspect would start it at the first prompt, and anew for each prompt where it fails to, have it listen to the whole
+    network, and leave it behind where its start is broken off. Raises EndpointError where it does not start.
+    """
+    from inspect_ai._util.error import PrerequisiteError
+    from inspect_ai._util.local_server import process_socket_map, terminate_process
+
+    api: Any = model.api
+    api.server_args |= {"host": "127.0.0.1"} | {name: value for name, value in options.items() if value is not None}
+    before = set(process_socket_map)
+    try:
+        with _ended_as_by_ctrl_c():
+            name = api.model_name
+            api._resolve_server()
+            api.model_name = name  # it is the base's now, and inspect would not know the log of an adapter again
+            yield
+    except PrerequisiteError as error:
+        raise lacking(str(model), error) from None
+    except RuntimeError as error:
+        if not str(error).startswith("Failed to start"):
+            raise
+        why = " ".join(str(error).partition("Try rerunning")[0].split())
+        raise EndpointError(f"{model}: {why} Run `vllm serve` by hand to see the reason") from None
+    finally:
+        api.close()
+        for process in set(process_socket_map) - before:
+            terminate_process(process)
+
+
+@contextlib.contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, which would end this process at once, is taken for Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def pace(models: "Sequence[Model | None]", per_minute: int | None) -> None:
+    """Lets requests to these go out one by one, retries too, so many a minute: inspect itself knows no such limit."""
+    if per_minute is None:
         return
     due = 0.0
 
@@ -70,7 +115,8 @@ def pace(model: "Model | None", per_minute: int | None) -> None:
         due = max(now, due + 60 / per_minute)
         await asyncio.sleep(due - now)
 
-    model.api.http_client.event_hooks["request"].append(wait)  # type: ignore[attr-defined]
+    for model in filter(None, models):
+        model.api.http_client.event_hooks["request"].append(wait)  # type: ignore[attr-defined]
 
 
 def require_listening(url: str | None) -> None:
