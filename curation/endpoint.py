@@ -24,9 +24,7 @@ from curation.pacing import Pace
 from curation.reply import Completion, Rejection, one_line, read_completion, read_rejection, schema_text, strict_schema
 from schemas.call import Message, Request
 from schemas.errors import EndpointError, KeyRefused
-from schemas.settings import Endpoint
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from schemas.settings import LOOPBACK, Endpoint
 
 LONGEST_WAIT_SECONDS = 300.0
 """A longer pause (a daily limit) ends the run instead: it can be resumed, and hours of sleep look like a hang."""

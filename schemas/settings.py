@@ -32,6 +32,10 @@ def _name_of_a_variable(name: str | None) -> str | None:
     return name
 
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are this machine."""
+
+
 def _url_without_secrets(url: str | None) -> str | None:
     return None if url is None else url_without_secrets(url)
 

@@ -18,10 +18,9 @@ from schemas.errors import TrainError
 from schemas.markdown import public_name
 from schemas.training import MODEL_FILES, RunConfig, RunRecord
 from train.card import base_of, last_name, release_of, write_card
+from train.loading import ADAPTER, CONFIG
 from train.record import CARD, MODEL, RECORD, put, read_record, write
 from train.results import results_of
-
-ADAPTER = "adapter_config.json"
 
 _OF_A_LOAD = ("_name_or_path", "name_or_path", "is_local", "local_files_only")
 """Keys in which Transformers notes where and how it found what it saves."""
@@ -90,7 +89,7 @@ def prepare(
         weights = "adapter_model*.safetensors" if adapter else "model*.safetensors"
         if not any(fnmatch(name, weights) for name in files):
             raise TrainError(f"{folder}: holds no {weights}; is it the model of that run?")
-        for name in ("config.json", "tokenizer_config.json", ADAPTER):
+        for name in (CONFIG, "tokenizer_config.json", ADAPTER):
             if name in files and (cleaned := _cleaned(files[name], record.config)) is not None:
                 put(out / name, cleaned)
                 files[name] = out / name

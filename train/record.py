@@ -36,6 +36,11 @@ COMPLETE = "complete"
 _Value = TypeVar("_Value", bound=BaseModel)
 
 
+def model_in(folder: Path) -> Path:
+    """Of a run's folder that of its model; any other folder is taken for a model's own."""
+    return folder / MODEL if (folder / MODEL).is_dir() else folder
+
+
 def create(folder: Path, config: RunConfig, rows: Sequence[SftRow], tests: Sequence[SftRow]) -> None:
     """A new run's folder, whole or not at all. Raises TrainError where there is one of that name, or it cannot be
     written."""

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import logging
 import math
-import platform
 import resource
 import subprocess
 import sys
@@ -19,7 +18,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +53,7 @@ from train.record import (
 )
 from train.seen import Seen, fill_up
 from train.templates import Encoded, Form, deal, encode_rows, form_of, prompt_ids
+from train.versions import versions_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -118,7 +117,7 @@ def _run(folder: Path, say: Say, started: float) -> RunRecord:
     record = RunRecord(
         config=config,
         proof=proof,
-        versions={"python": platform.python_version(), **_versions()},
+        versions=versions_of(LIBRARIES),
         git=_git(),
         device=find_device().name,
         processes=_processes(),
@@ -336,16 +335,6 @@ def _state() -> Any:
 
 def _nothing(line: str) -> None:
     pass
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _git() -> str | None:

@@ -8,13 +8,13 @@ import click
 from curation.cli.eval_models import Chosen, choose, prompts_of
 from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
-from curation.cli.versions import versions
 from schemas.boundary import Boundary
 from schemas.errors import UsageError
 from schemas.evaluation import Asked
 from schemas.example import Branch
 from schemas.training import Precision
 from train.evaluation.servers import LOCAL
+from train.versions import MEASURED_WITH, versions_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -137,7 +137,7 @@ def _measure(project: Path, model: Chosen, prompts: list[Asked], options: Option
         revision=model.revision,
         weights_sha256=model.record.weights_sha256 if model.is_run and model.record else None,
         precision=local.precision,
-        versions=versions(),
+        versions=versions_of(MEASURED_WITH),
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / "boundary.json").write_text(found.model_dump_json(indent=2) + "\n", "utf-8")

@@ -15,12 +15,12 @@ from curation.cli.eval_table import parts
 from curation.cli.extras import require
 from curation.cli.output import open_console, print_json, print_parts
 from curation.cli.progress import counted
-from curation.cli.versions import versions
 from schemas.ablation import ABLATION
 from schemas.errors import UsageError
 from schemas.evaluation import Answered, Asked, Beside, EvalReport, ModelAsked
 from schemas.settings import Endpoint
 from schemas.training import Precision, RunRecord
+from train.versions import MEASURED_WITH, versions_of
 
 if TYPE_CHECKING:
     from train.evaluation.figures import Results
@@ -287,7 +287,7 @@ def _evaluate(
         trained_prompts=plan.marked,
         figures=figures,
         notes=(*plan.notes, *unanswered, *notes_of(figures), *(chance if words >= 10 else [])),
-        versions=versions(),
+        versions=versions_of(MEASURED_WITH),
         seconds=time.perf_counter() - started,
     )
     if options.against:

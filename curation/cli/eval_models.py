@@ -92,13 +92,13 @@ def _with_vllm(name: str, local: Chosen | None) -> Chosen:
         raise UsageError(f"{name}: the server at {SERVER} serves the revision that it was started with; leave it out")
     require("train")
     from train.loading import base_of_adapter, is_adapter, require_there
-    from train.record import MODEL
+    from train.record import model_in
 
     place = local.address.removeprefix(LOCAL)
     if local.kind == "folder":
         # As a server that was started elsewhere knows it; a link may stand for a name that vLLM cannot be told.
         folder = Path(os.path.abspath(Path(place).expanduser()))  # noqa: PTH100 (resolve() would follow the link)
-        place = str(folder / MODEL if (folder / MODEL).is_dir() else folder)
+        place = str(model_in(folder))
     require_there(place, name)
     served, base_revision = place, local.revision
     if is_adapter(place, name, local.revision):

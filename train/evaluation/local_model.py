@@ -16,7 +16,7 @@ from schemas.training import Precision
 from train.answering import answer
 from train.device import find_device
 from train.loading import add_adapter, base_of_adapter, is_adapter, model_at, stops_of, tokenizer_at
-from train.record import MODEL
+from train.record import model_in
 from train.templates import Form, form_of, ids_of, messages_ids
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def open_model(name: str, revision: str | None = None, precision: Precision | No
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    folder = Path(name).expanduser()
-    if (folder / MODEL).is_dir():
-        folder = folder / MODEL
+    folder = model_in(Path(name).expanduser())
     place = str(folder) if folder.exists() else name
     device = find_device()
     if precision == "bf16" and not device.bf16:

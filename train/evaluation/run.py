@@ -37,7 +37,7 @@ from train.evaluation.servers import (
     vllm_server,
 )
 from train.evaluation.structures import Measured
-from train.record import MODEL, put, read_record
+from train.record import model_in, put, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -277,12 +277,11 @@ def weights_of(model: str, revision: str | None = None) -> str | dict[str, str] 
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return _commit(name, revision)
+    model_folder = model_in(folder)
     # A merged folder has the record of the run that it came from, whose hash is not of these files.
-    if (folder / MODEL).is_dir():
-        if record := read_record(folder):
-            return record.weights_sha256
-        folder = folder / MODEL
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin"))
+    if model_folder != folder and (record := read_record(folder)):
+        return record.weights_sha256
+    files = sorted(path for path in model_folder.iterdir() if path.suffix in (".safetensors", ".bin"))
     return {path.name: f"{path.stat().st_size} bytes, {path.stat().st_mtime_ns} ns" for path in files}
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from schemas.errors import EndpointError, KeyRefused, UsageError
+from schemas.settings import LOOPBACK
 from train.evaluation.figures import errors_in
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def require_listening(url: str | None) -> None:
     """Raises EndpointError where no server listens at an address of this machine: elsewhere a proxy may stand between.
     Each prompt would wait out all its tries, two minutes, for one that was never started."""
     parts = urlsplit(url or "")
-    if parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+    if parts.hostname not in LOOPBACK:
         return
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -7,8 +7,7 @@ import click
 from curation.cli.project import load_settings
 from curation.review.server import process
 from schemas.errors import UsageError
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+from schemas.settings import LOOPBACK
 
 
 @click.command("serve")
