@@ -215,10 +215,8 @@ def test_a_judge_is_asked_about_harm_and_about_the_structure(project: tuple[Path
     assert str(found["stages_unread"].after).startswith("100")
 
 
-def test_no_more_requests_a_minute_go_out_than_the_settings_allow_in_any_suite(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Six in a second: 0.1 s apart is 600 a minute."""
+def test_no_more_requests_a_minute_go_out_than_the_settings_allow_in_any_suite(tmp_path: Path) -> None:
+    """600 a minute are 0.1 s apart."""
     (tmp_path / "xstest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
     with FakeEndpoint([completion("No.")]) as model, FakeEndpoint([completion('{"harmful": false}')]) as judge:
         toml = ""

@@ -137,7 +137,8 @@ HTTPServer((said("--host"), int(said("--port"))), Handler).serve_forever()
 
 @pytest.fixture
 def fake_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
-    """Puts a program `vllm` on the path, that notes how it is started and serves. `how`: '--fail' and it ends."""
+    """Puts a program `vllm` on the path, that notes how it is started and serves. `how`: '--fail' and it ends, '--slow'
+    and it is long in starting."""
     started = tmp_path / "started.jsonl"
 
     def make(how: str = "") -> Path:
@@ -267,6 +268,8 @@ def test_other_weights_of_the_same_name_are_told_apart(tmp_path: Path, model: Pa
     before = weights_of(f"vllm/{model}")
     assert before
     assert weights_of(f"vllm/org/base:{model}") == before
+    shutil.copytree(model, tmp_path / "a@b")
+    assert weights_of(f"vllm/org/base:{tmp_path / 'a@b'}"), "a folder, whatever its name, and no revision"
     assert weights_of("openai-api/vllm/model") is None
 
 

@@ -272,8 +272,10 @@ def weights_of(model: str, revision: str | None = None) -> str | dict[str, str] 
         return None
     name = model.partition("/")[2]
     if model.startswith(VLLM) and ":" in name:
-        name, _, at = name.partition(":")[2].partition("@")
-        revision = at or None
+        name, revision = name.partition(":")[2], None
+        if not Path(name).is_dir():
+            name, _, at = name.partition("@")
+            revision = at or None
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return _commit(name, revision)
