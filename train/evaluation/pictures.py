@@ -66,7 +66,7 @@ def _draw(title: str, rows: Sequence[Compared], names: Sequence[str], scale: flo
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(rows) - 0.45, -0.55)
         if scale == 100.0:
-            axes.set_xlim(-1, 101)
+            axes.set_xlim(-1.8, 101.8)  # wide enough for half a mark at either end
         else:
             axes.set_xlim(left=0)
         axes.grid(axis="x", color=EDGE, linewidth=0.8)
